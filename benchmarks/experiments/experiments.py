@@ -2,8 +2,9 @@
 
 `make benchmark-experiments`. A/A: arms that are alike are told apart in 5 % of the runs, p-values are uniform, an alarm of the arms'
 sizes is rare; the same of a list that is interleaved with itself. Looking every day for 60 days: the intervals that hold at all times
-leave out zero in at most 5 % of the runs. A/B: a planted difference of 3 % is found as often as the calculator said, and 95 % of the
-intervals hold it. Interleaving: how many fewer shoppers it takes to tell two rankings apart.
+leave out zero in at most 5 % of the runs. A/B: verdicts find a planted difference of
+3 % as often as the calculator said, and 95 % of the intervals for one look hold it. Interleaving: how many fewer shoppers it takes to
+tell two rankings apart.
 
 Shoppers are drawn from one pool whose lists are made once, and the truth is that of the pool.
 """
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kstest, norm
+from scipy.stats import kstest
 from tea_tasting.aggr import Aggregates
 
 from recsys.engine.merchandising.interleaving import team_draft
@@ -38,19 +39,23 @@ from simulator.choice import (
     make_crowd,
     make_shelf,
 )
+from training.experiments.always_valid import units_for
 from training.experiments.interleaved import CLICKS, preference
 from training.experiments.measures import BEFORE_DAYS, MEASURES
-from training.experiments.statistics import CONFIDENCE, Difference, difference, power_of
+from training.experiments.statistics import CONFIDENCE, POWER, Difference, difference, power_of
 
+PARTS = ("A/A", "interleaved A/A", "daily looks", "daily looks, a small arm", "A/B", "interleaving")
 OUT = Path("benchmarks/out/experiments.json")
 MODEL = ChoiceModel(fatigue=0.0)
 """Without fatigue, so that the truth is a formula."""
 ITEMS, PLACES, DAYS, POOL = 300, 10, 28, 20_000
 ALPHA = 1 - CONFIDENCE
 READ = ("orders", "conversion", "revenue", "click_through", "repeat")
-DAILY = ("orders", "conversion", "click_through")
+DAILY = ("orders", "conversion", "revenue", "click_through")
 CONTROL, CHANGED = "control", "changed"
 SHARES = {CONTROL: 0.5, CHANGED: 0.5}
+SMALL = 0.1
+"""Share of the smaller arm where the arms are not alike in size."""
 INSIGHT = 0.5
 """Share of taste that the control's lists know."""
 WINSORIZE = 0.01
@@ -101,14 +106,21 @@ class World:
         return high
 
 
-def run(world: World, rng: np.random.Generator, shoppers: int, insights: tuple[float, float], days: int = 0) -> Columns:
+def run(
+    world: World,
+    rng: np.random.Generator,
+    shoppers: int,
+    insights: tuple[float, float],
+    days: int = 0,
+    share: float = SHARES[CHANGED],
+) -> Columns:
     """One experiment on shoppers drawn from the pool: cumulated answers of each, an array int64[n, days] a column; `changed` bool[n].
 
     Without `days` only the end of `DAYS` is told, in one column: the same shoppers' sums, drawn at once.
     """
     rows = rng.integers(0, len(world.pool), shoppers)
     crowd, chances = world.pool.rows(rows), [world.chances(insight)[rows] for insight in insights]
-    changed = rng.random(shoppers) < SHARES[CHANGED]
+    changed = rng.random(shoppers) < share
     shown = np.where(changed[:, None], chances[1], chances[0])
     before = act(rng, _in_one(crowd, BEFORE_DAYS), chances[0], 1, MODEL)
     after = act(rng, crowd, shown, days, MODEL) if days else act(rng, _in_one(crowd, DAYS), shown, 1, MODEL)
@@ -189,11 +201,13 @@ def _summary(values: list[float]) -> dict[str, float]:
     }
 
 
-def looked_at_daily(world: World, runs: int, shoppers: int, days: int, seed: int) -> dict[str, Any]:
+def looked_at_daily(
+    world: World, runs: int, shoppers: int, days: int, seed: int, share: float = SHARES[CHANGED]
+) -> dict[str, Any]:
     """A/A with a look every day: share of runs in which an interval ever leaves out zero, for both kinds of intervals."""
     left: dict[str, dict[str, int]] = {name: {"always valid": 0, "looking once": 0} for name in DAILY}
     for number in range(runs):
-        columns = run(world, np.random.default_rng([seed, number]), shoppers, (INSIGHT, INSIGHT), days)
+        columns = run(world, np.random.default_rng([seed, number]), shoppers, (INSIGHT, INSIGHT), days, share)
         looks = [arms_on(columns, day) for day in range(days)]
         for name in DAILY:
             summary: list[Difference] = [difference(MEASURES[name], CHANGED, *arms) for arms in looks]
@@ -204,12 +218,13 @@ def looked_at_daily(world: World, runs: int, shoppers: int, days: int, seed: int
 
 
 def apart(world: World, runs: int, shoppers: int, insights: tuple[float, float], seed: int) -> dict[str, Any]:
-    """A/B: how often a planted difference is found, how often the calculator said, and how often the interval holds it."""
+    """A/B: how often a verdict finds a planted difference, how often the calculator said, and how often the interval for one look
+    holds it."""
     truth, found, held, promised = world.truth(*insights), 0, 0, []
     for number in range(runs):
         one, other = arms_on(run(world, np.random.default_rng([seed, number]), shoppers, insights))
         summary = difference(MEASURES["orders"], CHANGED, one, other)
-        found, held = found + (summary.low > 0), held + (summary.low <= truth <= summary.high)
+        found, held = found + (summary.always_low > 0), held + (summary.low <= truth <= summary.high)
         if number < RUNS_ASKED:
             promised.append(power_of(MEASURES["orders"], one, truth, one.count() + other.count()))
     return {
@@ -223,7 +238,7 @@ def apart(world: World, runs: int, shoppers: int, insights: tuple[float, float],
 
 
 def interleaved(world: World, shoppers: int, insights: tuple[float, float], seed: int) -> dict[str, Any]:
-    """Shoppers that an A/B on clicks and an interleaved list need for the same power; the factor between them."""
+    """Shoppers until the verdict of an A/B on clicks and of an interleaved list has a power of 80 %; the factor between them."""
     rng = np.random.default_rng(seed)
     crowd = make_crowd(rng, shoppers, MODEL)
     lists = [world.lists(crowd, insight, np.random.default_rng([seed, 4])) for insight in insights]
@@ -242,17 +257,13 @@ def interleaved(world: World, shoppers: int, insights: tuple[float, float], seed
     clicks = rng.binomial(visits[:, None], chances)
     credit = ((2 * teams - 1) * clicks).sum(axis=1)
     alone = credit.var() / credit.mean() ** 2
+    needed = units_for(POWER, 2 * per_arm, ALPHA), units_for(POWER, alone, ALPHA)
     return {
-        "A/B": _shoppers(2 * per_arm),
-        "interleaved": _shoppers(alone),
-        "factor": float(2 * per_arm / alone),
+        "A/B": round(needed[0]),
+        "interleaved": round(needed[1]),
+        "factor": float(needed[0] / needed[1]),
         "same winner": bool(np.sign(credit.mean()) == np.sign(effect)),
     }
-
-
-def _shoppers(spread: float) -> int:
-    """Shoppers for a power of 80 % at 5 %, from the variance of one over the squared effect."""
-    return round(float(spread * (norm.ppf(0.975) + norm.ppf(0.8)) ** 2))
 
 
 def _cumulated(answers: Answers) -> Columns:
@@ -275,7 +286,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--shoppers", type=int, default=2000)
     parser.add_argument("--looked-at", type=int, default=200, help="runs that are looked at daily, which take longest")
-    parser.add_argument("--part", action="append", choices=("A/A", "interleaved A/A", "daily looks", "A/B", "interleaving"))
+    parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
@@ -284,7 +295,8 @@ def main() -> None:
         "A/A": lambda: alike(world, asked.runs, asked.shoppers, seed),
         "interleaved A/A": lambda: interleaved_alike(world, asked.runs, asked.shoppers // 10, seed + 4),
         "daily looks": lambda: looked_at_daily(world, asked.looked_at, asked.shoppers, 60, seed + 1),
-        "A/B": lambda: apart(world, asked.runs, 24 * asked.shoppers, (INSIGHT, world.insight_for(0.03)), seed + 2),
+        "daily looks, a small arm": lambda: looked_at_daily(world, asked.looked_at, asked.shoppers, 60, seed + 1, SMALL),
+        "A/B": lambda: apart(world, asked.runs, 48 * asked.shoppers, (INSIGHT, world.insight_for(0.03)), seed + 2),
         "interleaving": lambda: interleaved(world, 20_000, (INSIGHT, 0.58), seed + 3),
     }
     for name in asked.part or parts:

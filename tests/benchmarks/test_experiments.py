@@ -74,7 +74,7 @@ def test_a_large_difference_is_found(world: World) -> None:
 
 
 def test_interleaving_needs_fewer_shoppers(world: World) -> None:
-    """An order of magnitude fewer, for the same winner."""
+    """Fewer, for the same winner, though no verdict is told of fewer than a thousand."""
     stated = interleaved(world, 4_000, (0.5, 0.65), 4)
     assert stated["same winner"]
-    assert stated["factor"] > 10
+    assert stated["factor"] > 1

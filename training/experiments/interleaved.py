@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from recsys.clock import DAY
 from recsys.live.slate_log import SlateHead
 from recsys.settings.experiments import Experiment
-from training.experiments.always_valid import half_width
+from training.experiments.always_valid import LEAST_VALUED, half_width, units_for, valued
 from training.experiments.attribution import orders_of_clicks
 from training.experiments.ledger import Ledger
-from training.experiments.statistics import CONFIDENCE, Difference
+from training.experiments.statistics import CONFIDENCE, POWER, Difference
 from training.experiments.verdict import Pace
 
 CLICKS, ORDERS = "credited_clicks", "credited_orders"
 ORDER_DAYS = 7
 """Days after a click in which an order counts, as `make attribution` has it."""
-_Z, _Z_POWER = 1.959963984540054, 0.8416212335729143
+_Z = 1.959963984540054
 Credits: TypeAlias = NDArray[np.float64]
 
 
@@ -67,7 +67,7 @@ def preference(measure: str, arm: str, credits: Credits) -> Difference:
     if n > 1 and means.min() > 0:
         linear = credits[:, 1] / means[1] - credits[:, 0] / means[0]
         centre, error = math.log(means[1] / means[0]), float(linear.std(ddof=1)) / math.sqrt(n)
-    wide = half_width(error**2, n, 1 - CONFIDENCE)
+    wide = half_width(error**2, n, _least_valued(credits), 1 - CONFIDENCE)
     return Difference(
         measure=measure,
         arm=arm,
@@ -83,14 +83,22 @@ def preference(measure: str, arm: str, credits: Credits) -> Difference:
 
 
 def pace(persons: pl.DataFrame, credits: Credits, effect: float, until: int) -> Pace:
-    """Return how many persons there are, are needed to show a relative difference with a power of 80 %, and come a day."""
+    """Return how many persons there are, are needed for a verdict to show a relative difference with a power of 80 %, and come a
+    day."""
     n, means = len(credits), credits.mean(axis=0) if len(credits) else np.zeros(2)
     needed = math.inf
     if n > 1 and means.min() > 0:
         spread = float((credits[:, 1] / means[1] - credits[:, 0] / means[0]).var(ddof=1))
-        needed = spread * ((_Z + _Z_POWER) / math.log1p(effect)) ** 2
+        shown = units_for(POWER, spread / math.log1p(effect) ** 2, 1 - CONFIDENCE)
+        needed = max(LEAST_VALUED * n / _least_valued(credits), shown)
     first = min(persons["at"].to_list(), default=until)
     return Pace(n, needed, n / max((until - first) / DAY, 1.0))
+
+
+def _least_valued(credits: Credits) -> float:
+    """Persons who carry the credits of the ranking for which it is fewer."""
+    n = len(credits)
+    return min(valued(n, float(side.mean()), float(side.var(ddof=1))) for side in credits.T) if n > 1 else 0.0
 
 
 def _teams(heads: Iterable[SlateHead], name: str, clicked: Container[str]) -> Mapping[tuple[str, str], int]:

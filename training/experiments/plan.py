@@ -10,18 +10,17 @@ import polars as pl
 from recsys.clock import DAY
 from recsys.settings.experiments import INTERLEAVED, Experiment
 from training import console
-from training.experiments.always_valid import LEAST_UNITS
 from training.experiments.ledger import PLAN_DAYS, Ledger
 from training.experiments.measures import MEASURES
-from training.experiments.statistics import POWER, aggregates, units_needed
+from training.experiments.statistics import POWER, aggregates, alpha_of, units_needed
 from training.experiments.units import unit_table
 
 
 class Plan(NamedTuple):
-    """Size of an experiment, by the persons of the last `PLAN_DAYS` as if they had been exposed then.
+    """Size of an experiment, by the persons of the last `PLAN_DAYS` as if it had begun with the first of them.
 
-    came: persons, all of whom may not be asked on the placement · base: mean of the deciding measure · needed: persons of the control
-    and the smallest arm beside it, together, at least as many as a verdict takes · days: until there are so many.
+    came: persons, all of whom may not be asked on the placement · base: mean of the deciding measure by then · needed: persons of the
+    control and the smallest arm beside it, together, at least as many as a verdict takes · days: until there are so many.
     """
 
     came: int
@@ -31,20 +30,41 @@ class Plan(NamedTuple):
 
 
 def plan_of(ledger: Ledger, chosen: Experiment) -> Plan:
-    """Work out how large an experiment has to be to show its smallest effect; what cannot be told is infinite or NaN."""
+    """Work out how large an experiment has to be to show its smallest effect; what cannot be told is infinite or NaN.
+
+    Persons who came late have had less time to buy, so each day is looked at as the read-out of that day would: it lasts until the
+    first on which enough have come for what those of that day tell.
+    """
     persons = ledger.came.with_columns(pl.lit("all").alias("arm"))
     if persons.height < 2:
         return Plan(persons.height, math.nan, math.inf, math.inf)
-    measure = MEASURES[chosen.metric]
-    everybody = aggregates(unit_table(ledger, persons, ledger.as_of, chosen.winsorize), [measure])["all"]
+    first = int(persons["at"].min())  # type: ignore[arg-type]
+    last = max(math.ceil((ledger.as_of - first) / DAY), 1)
+    share = chosen.traffic * (1 - chosen.holdout) * (chosen.arms[0].share + _smallest(chosen))
+    for day in range(1, last + 1):
+        until = min(first + day * DAY, ledger.as_of)
+        table = unit_table(ledger, persons, until, chosen.winsorize)
+        base, needed = _size(table, chosen)
+        if table.height * share >= needed:
+            return Plan(persons.height, base, needed, day)
+    return Plan(persons.height, base, needed, math.inf)
+
+
+def _smallest(chosen: Experiment) -> float:
+    return min((arm.share for arm in chosen.arms[1:] if arm.share > 0), default=0.0)
+
+
+def _size(table: pl.DataFrame, chosen: Experiment) -> tuple[float, float]:
+    """The mean of the deciding measure, and the persons that it takes."""
+    measure, control, smallest = MEASURES[chosen.metric], chosen.arms[0].share, _smallest(chosen)
+    if table.height < 2:
+        return math.nan, math.inf
+    everybody = aggregates(table, [measure])["all"]
     below = everybody.mean(measure.denominator) if measure.denominator else 1.0
     base = everybody.mean(measure.numerator) / below if below else math.nan
-    control, smallest = chosen.arms[0].share, min(arm.share for arm in chosen.arms[1:])
-    needed = math.inf
-    if control and smallest:
-        needed = max(LEAST_UNITS, units_needed(measure, everybody, chosen.smallest_effect, smallest / control))
-    share = chosen.traffic * (1 - chosen.holdout) * (control + smallest)
-    return Plan(persons.height, base, needed, _days(ledger.came, needed / share if share else math.inf))
+    if not control or not smallest:
+        return base, math.inf
+    return base, units_needed(measure, everybody, chosen.smallest_effect, smallest / control, alpha_of(chosen))
 
 
 def show_plan(name: str, chosen: Experiment, plan: Plan) -> None:
@@ -72,15 +92,5 @@ def plan_words(chosen: Experiment, plan: Plan) -> list[str]:
         return [
             f"{takes} {effect}: more than came in {PLAN_DAYS} days; let more in, wait for months, or look for a larger difference",
         ]
-    days = max(math.ceil(plan.days), 1)
-    return [
-        f"{takes} {effect}: about {days} day{'s' if days > 1 else ''}, if all who came lately are asked on {chosen.placement}"
-    ]
-
-
-def _days(came: pl.DataFrame, persons: float) -> float:
-    """Days in which so many persons came for the first time in the last weeks; infinite if fewer did."""
-    if persons > came.height:
-        return math.inf
-    at = came["at"].sort()
-    return float(at[max(math.ceil(persons), 1) - 1] - at[0]) / DAY
+    days = f"{plan.days:.0f} day{'s' if plan.days > 1 else ''}"
+    return [f"{takes} {effect}: about {days}, if all who came lately are asked on {chosen.placement}"]

@@ -205,7 +205,7 @@ def _verdicts(
     decides = {each.arm: each for each in adjusted_differences if each.measure == chosen.metric}
     control = chosen.arms[0]
     found = {}
-    for arm in (each.name for each in chosen.arms[1:] if each.share > 0):
+    for arm in judged(chosen):
         if arm in decides:
             progress = pace(table, chosen, arm, until)
             found[arm] = verdict(decides[arm], progress, chosen.smallest_effect, sizes, loses_exposures)
@@ -233,7 +233,8 @@ def pace(table: pl.DataFrame, chosen: Experiment, arm: str, until: int) -> Pace:
     measure, needed = MEASURES[chosen.metric], math.inf
     if both.height > 1 and shares.get(control):
         everybody = aggregates(both, [measure])["all"]
-        needed = units_needed(measure, everybody, chosen.smallest_effect, shares[arm] / shares[control])
+        ratio = shares[arm] / shares[control]
+        needed = units_needed(measure, everybody, chosen.smallest_effect, ratio, alpha_of(chosen))
     first = min(both["at"].to_list(), default=until)
     return Pace(both.height, needed, both.height / max((until - first) / DAY, 1.0))
 

@@ -21,7 +21,7 @@ from tea_tasting.metrics.mean import MeanResult
 
 from recsys.experiments.assignment import expected_shares
 from recsys.settings.experiments import Experiment
-from training.experiments.always_valid import half_width
+from training.experiments.always_valid import LEAST_UNITS, LEAST_VALUED, half_width, power_at, units_for, valued
 from training.experiments.measures import Measure, measures_of
 
 CONFIDENCE = 0.95
@@ -33,8 +33,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One measure of one arm against the control; relative figures are shares of the control's.
 
     `low` and `high` are the interval of the relative difference where one looks once; `always_low` and `always_high` hold however
-    often one looks, and are infinite while there are too few units. `p` belongs to the first; `adjusted_p` takes in how many measures
-    and arms were read.
+    often one looks, and are infinite while there are too few units, or too few with a value in either arm. `p` belongs to the first;
+    `adjusted_p` takes in how many measures and arms were read.
     """
 
     measure: str
@@ -68,12 +68,16 @@ def _beside(one: Aggregates | None, other: Aggregates) -> Aggregates:
     return Aggregates(other.count_, one.mean_ | other.mean_, one.var_ | other.var_, one.cov_ | other.cov_)
 
 
-def difference(measure: Measure, arm: str, control: Aggregates, treatment: Aggregates) -> Difference:
-    """Compare an arm with the control; figures that cannot be told are NaN."""
+def difference(
+    measure: Measure, arm: str, control: Aggregates, treatment: Aggregates, alpha: float = 1 - CONFIDENCE
+) -> Difference:
+    """Compare an arm with the control; figures that cannot be told are NaN. `alpha` is the chance at most that the interval for those
+    who look often ever leaves out the truth."""
     found = _analyzed(measure, control, treatment)
     centre = _log1p(found.rel_effect_size)
-    error = (_log1p(found.rel_effect_size_ci_upper) - _log1p(found.rel_effect_size_ci_lower)) / (2 * _Z)
-    wide = half_width(error**2, control.count() + treatment.count(), 1 - CONFIDENCE)
+    error = _error(found)
+    fewest = min(_valued(measure, control), _valued(measure, treatment))
+    wide = half_width(error**2, control.count() + treatment.count(), fewest, alpha)
     return Difference(
         measure=measure.name,
         arm=arm,
@@ -95,8 +99,22 @@ def compare(table: pl.DataFrame, chosen: Experiment, only: str = "") -> list[Dif
     others = [arm for arm in expected_shares(chosen) if arm != control and arm in sums and sums[arm].count() > 1]
     if control not in sums or sums[control].count() <= 1:
         return []
-    found = [difference(each, arm, sums[control], sums[arm]) for arm in others for each in measures]
+    found = [
+        difference(each, arm, sums[control], sums[arm], alpha_of(chosen) if each.name == chosen.metric else 1 - CONFIDENCE)
+        for arm in others
+        for each in measures
+    ]
     return adjusted(found, chosen.metric)
+
+
+def judged(chosen: Experiment) -> list[str]:
+    """The arms of which a verdict is told: those beside the control that are drawn."""
+    return [arm.name for arm in chosen.arms[1:] if arm.share > 0]
+
+
+def alpha_of(chosen: Experiment) -> float:
+    """Chance at most that the verdict of an arm is ever wrong where there is no difference: that of all arms together is 5 %."""
+    return (1 - CONFIDENCE) / max(len(judged(chosen)), 1)
 
 
 def adjusted(differences: Sequence[Difference], decides: str) -> list[Difference]:
@@ -108,26 +126,32 @@ def adjusted(differences: Sequence[Difference], decides: str) -> list[Difference
     return [msgspec.structs.replace(each, adjusted_p=found.get(at)) for at, each in enumerate(differences)]
 
 
-def units_needed(measure: Measure, everybody: Aggregates, effect: float, ratio: float = 1.0) -> float:
-    """Units of a control and one arm together that show a relative difference with a power of 80 %; infinite: no number does.
+def units_needed(
+    measure: Measure, everybody: Aggregates, effect: float, ratio: float = 1.0, alpha: float = 1 - CONFIDENCE
+) -> float:
+    """Units of a control and one arm together whose verdict shows a relative difference with a power of 80 %, as many at least as any
+    verdict takes; infinite: no number does.
 
     `ratio` is how many times as large as the control the arm is: of one variance, two halves need (1 + ratio)² / (4 · ratio) times
     fewer.
     """
-    asked = _metric(measure, rel_effect_size=effect, power=POWER, alpha=1 - CONFIDENCE)
-    try:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result = asked.solve_power(everybody, "n_obs")
-    except (RuntimeError, ValueError, ZeroDivisionError):
+    share = _valued(measure, everybody) / int(everybody.count())
+    if not share > 0:
         return math.inf
-    needed = float(result[0].n_obs) * (1 + ratio) ** 2 / (4 * ratio)
-    return needed if math.isfinite(needed) else math.inf
+    smaller = min(1.0, ratio) / (1 + ratio)
+    shown: float = units_for(POWER, _spread(measure, everybody, effect, ratio), alpha)
+    return max(LEAST_UNITS, LEAST_VALUED / share / smaller, shown)
 
 
 def power_of(measure: Measure, everybody: Aggregates, effect: float, units: int) -> float:
-    """Power to show a relative difference with so many units of a control and one arm together."""
-    result = _metric(measure, rel_effect_size=effect, n_obs=units, alpha=1 - CONFIDENCE).solve_power(everybody, "power")
-    return float(result[0].power)
+    """Power of a verdict to show a relative difference with so many units of a control and one arm together, half of them in each."""
+    return power_at(units, _spread(measure, everybody, effect, 1.0), 1 - CONFIDENCE)
+
+
+def _spread(measure: Measure, everybody: Aggregates, effect: float, ratio: float) -> float:
+    """Variance of the logarithm of two arms' ratio, for one unit of both together, over the square of a relative difference's."""
+    both = _error(_analyzed(measure, everybody, everybody)) ** 2
+    return both / 2 * int(everybody.count()) * (1 + ratio) ** 2 / ratio / math.log1p(effect) ** 2
 
 
 def _metric(measure: Measure, **more: Any) -> tt.RatioOfMeans:
@@ -143,6 +167,15 @@ def _analyzed(measure: Measure, control: Aggregates, treatment: Aggregates) -> M
             return _metric(measure).analyze_aggregates(control, treatment)
     except (ValueError, ZeroDivisionError):
         return MeanResult(*[math.nan] * len(MeanResult._fields))
+
+
+def _error(found: MeanResult) -> float:
+    """Standard error of the logarithm of the arms' ratio."""
+    return (_log1p(found.rel_effect_size_ci_upper) - _log1p(found.rel_effect_size_ci_lower)) / (2 * _Z)
+
+
+def _valued(measure: Measure, sums: Aggregates) -> float:
+    return valued(sums.count(), sums.mean(measure.numerator), sums.var(measure.numerator))
 
 
 def _log1p(value: float) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from recsys.experiments.sizes import MISMATCH
-from training.experiments.always_valid import LEAST_UNITS
 from training.experiments.measures import MEASURES
 from training.experiments.statistics import Difference
 
@@ -23,8 +22,8 @@ class Pace(NamedTuple):
 
     @property
     def days_left(self) -> float:
-        """Days until enough units are in it at this pace, and until an interval is told; infinite if none come."""
-        missing = max(self.needed, LEAST_UNITS) - self.units
+        """Days until enough units are in it at this pace; infinite if none come."""
+        missing = self.needed - self.units
         return 0.0 if missing <= 0 else missing / self.daily if self.daily > 0 else math.inf
 
 
@@ -93,5 +92,5 @@ def _largest(found: Difference) -> str:
 def _left(pace: Pace, smallest_effect: float) -> str:
     if not math.isfinite(pace.days_left) or pace.days_left > LONGEST_DAYS:
         return f"at this pace a difference of {smallest_effect:.1%} will not show"
-    days = math.ceil(pace.days_left)
+    days = max(math.ceil(pace.days_left), 1)
     return f"about {days:,} more day{'s' if days > 1 else ''} to show a difference of {smallest_effect:.1%}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from datetime import timedelta
 from pathlib import Path
 
@@ -236,24 +235,6 @@ def test_before_anybody_is_exposed_it_is_told_how_many_it_takes(trial: Shop, cap
         LINES.clear(), NOTHING, NOTHING, NO_OWNERS, None, came=pl.DataFrame({"unit": ["a", "b"], "at": [1, 2]}), as_of=3
     )
     assert "cannot be told: nobody had any conversion lately" in plan_words(chosen, plan_of(nobody, chosen))[0]
-
-
-def test_a_plan_knows_how_many_come() -> None:
-    """A thousand shoppers a day, a tenth of whom buy: of those who take part, so many days as it takes to have enough."""
-    n = 20_000
-    lines = [(f"u{number}", number + 1, "sofa", number, 10.0, 1.0, 0.0) for number in range(0, n, 10)]
-    came = pl.DataFrame({"unit": [f"u{number}" for number in range(n)], "at": [number * DAY // 1000 for number in range(n)]})
-    ledger = Ledger(pl.DataFrame(lines, schema=LINES.schema, orient="row"), NOTHING, NOTHING, NO_OWNERS, None, came=came)
-    late = ledger._replace(as_of=30 * DAY, lines=ledger.lines.with_columns(time=pl.lit(29 * DAY)))
-    half = msgspec.convert({"placement": "home", "arms": TWO_ARMS, "traffic": 0.5, "smallest_effect": 0.2}, Experiment)
-    plan = plan_of(late, half)
-    assert (plan.came, round(plan.base, 3)) == (n, 0.1)
-    assert plan.needed == pytest.approx(4 * (1.96 + 0.84) ** 2 * 0.9 / 0.1 / 0.2**2, rel=0.02)
-    assert plan.days == pytest.approx(plan.needed / 0.5 / 1000, abs=0.01)
-    assert plan_of(late, msgspec.structs.replace(half, traffic=0.01)).days == math.inf
-    large = plan_of(late, msgspec.structs.replace(half, smallest_effect=2.0))
-    assert large.needed == LEAST_UNITS
-    assert large.days == pytest.approx(LEAST_UNITS / 0.5 / 1000, abs=0.01)
 
 
 def test_staff_and_machines_are_not_counted(trial: Shop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from scipy.stats import chisquare
+from tea_tasting.aggr import Aggregates
 
 from recsys.experiments.sizes import MISMATCH, sizes_p
-from training.experiments.always_valid import LEAST_UNITS, half_width
+from recsys.settings.experiments import Experiment
+from training.experiments import statistics
+from training.experiments.always_valid import LEAST_UNITS, LEAST_VALUED, half_width
 from training.experiments.measures import MEASURES
 from training.experiments.statistics import (
     Difference,
@@ -96,12 +100,12 @@ def test_intervals_for_who_looks_every_day_are_wider() -> None:
     """They hold the others, and there is none while an arm has hardly anybody."""
     found = compare(units(), "conversion")
     assert found.always_low < found.low < found.high < found.always_high
-    assert math.isinf(half_width(0.01, LEAST_UNITS - 1, 0.05))
+    assert math.isinf(half_width(0.01, LEAST_UNITS - 1, LEAST_VALUED, 0.05))
     few = compare(units(n=500), "conversion")
     assert (few.always_low, few.always_high) == (-math.inf, math.inf)
     assert "cannot be told yet" in verdict(few, Pace(500, 2000.0, 300.0), 0.03, 0.5)
     assert "inf" not in verdict(few, Pace(500, 350.0, 300.0), 0.3, 0.5)
-    assert Pace(500, 350.0, 100.0).days_left == (LEAST_UNITS - 500) / 100
+    assert Pace(500, 1_000.0, 100.0).days_left == 5
 
 
 def test_nothing_is_said_where_nothing_varies() -> None:
@@ -151,12 +155,43 @@ def test_the_calculator_is_right() -> None:
     assert power_of(orders, everybody, 0.05, round(needed)) == pytest.approx(0.8, abs=0.005)
 
 
+@pytest.mark.parametrize("arms", [1, 3])
+def test_a_verdict_has_the_power_that_the_plan_promised(arms: int) -> None:
+    """With as many as it asks for, four of five experiments are told better, not only those that look once; of several arms too."""
+    rng, base, lift, alpha = np.random.default_rng(1), 0.05, 0.1, 0.05 / arms
+    conversion = MEASURES["conversion"]._replace(covariate=None)
+    bought = pl.DataFrame({"arm": ["all"] * 100_000, "converted": (np.arange(100_000) < 5_000).astype(int)})
+    needed = units_needed(conversion, aggregates(bought, [conversion])["all"], lift, alpha=alpha)
+    half, better = round(needed / 2), 0
+    for _ in range(200):
+        control, treatment = (binary(rng.binomial(half, share), half) for share in (base, base * (1 + lift)))
+        better += difference(conversion, "brands", control, treatment, alpha).always_low > 0
+    assert 0.75 <= better / 200 <= 0.9
+
+
+def binary(bought: int, n: int) -> Aggregates:
+    """Sums of so many units of whom some bought."""
+    share = bought / n
+    return Aggregates(n, {"converted": share}, {"converted": share * (1 - share) * n / (n - 1)})
+
+
+def test_verdicts_of_several_arms_are_seldom_wrong_together() -> None:
+    """Of three arms beside the control each has a third of the 5 %, in the interval of the deciding measure alone."""
+    arms = [{"name": "control", "share": 0.25}, *({"name": name, "share": 0.25} for name in ("brands", "lead", "ease"))]
+    table = units(arms=("control", "brands", "lead", "ease"))
+    several = msgspec.convert({"placement": "home", "metric": "orders", "arms": arms}, Experiment)
+    found = {(each.measure, each.arm): each for each in statistics.compare(table, several)}
+    alone = {name: compare(table, name) for name in ("orders", "revenue")}
+    assert found["orders", "brands"].always_low < alone["orders"].always_low
+    assert found["orders", "brands"].low == pytest.approx(alone["orders"].low)
+    assert found["revenue", "brands"].always_low == pytest.approx(alone["revenue"].always_low)
+
+
 def test_a_smaller_arm_takes_more_shoppers() -> None:
-    """Of 90 and 10 %, about 2.8 times as many as of two halves: 1 / (4 · 0.9 · 0.1)."""
+    """Of 90 and 10 %, about three times as many as of two halves: 1 / (4 · 0.9 · 0.1), and looks at more units are wider."""
     orders, everybody = MEASURES["orders"], aggregates(units().with_columns(arm=pl.lit("all")), ALL)["all"]
-    assert units_needed(orders, everybody, 0.05, 1 / 9) == pytest.approx(
-        units_needed(orders, everybody, 0.05) / 0.36, rel=0.03
-    )
+    times = units_needed(orders, everybody, 0.05, 1 / 9) / units_needed(orders, everybody, 0.05)
+    assert 1 / 0.36 < times < 1.15 / 0.36
 
 
 def test_a_guard_that_got_worse_is_a_warning() -> None:
