@@ -124,9 +124,9 @@ class RunningExperiments:
         if kept is not None:
             return contest.assignments.get(kept) if kept else None, None
         unit = identities.owner_of(user_id)
-        arm = NO_ARM if is_held_out(self._holdout, unit) else self._first.of(contest.key, identities.ids_of(unit))
+        arm = self._first.of(contest.key, identities.ids_of(unit))
         if arm is None:
-            drawn = arm_of(contest.name, contest.experiment, unit)
+            drawn = None if is_held_out(self._holdout, unit) else arm_of(contest.name, contest.experiment, unit)
             if drawn is not None:
                 return contest.assignments[drawn], Exposure(contest.key, unit, drawn, query.now)
             arm = NO_ARM

@@ -176,7 +176,7 @@ class Experiment(Group, frozen=True):
 
 
 class HoldoutSettings(Group, frozen=True):
-    """Shoppers who are in no experiment at all, to see what all of them came to."""
+    """Shoppers who are in no experiment at all, unless an arm had answered them before. No read-out tells what they did."""
 
     share: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     """Share of the shoppers."""

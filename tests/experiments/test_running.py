@@ -15,7 +15,7 @@ from recsys.engine.inspection.replay import logged, replayed, same_bytes
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import slate_json
 from recsys.experiments.arms import check_experiments, runnable
-from recsys.experiments.assignment import arm_of
+from recsys.experiments.assignment import arm_of, is_held_out
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import log_in
@@ -177,6 +177,20 @@ def test_a_visitor_who_signs_in_keeps_the_first_arm(engine: Engine, tmp_path: Pa
         for each in (user, visitor):
             assert expose(engine, running, each, Alone({visitor: user})) == before[visitor]
     assert len([each for batch in state.experiments.exposures("trial") for each in batch]) == len(visitors)
+
+
+def test_who_was_exposed_before_stays_out_of_the_holdout(artifacts: Path, tmp_path: Path) -> None:
+    """A visitor whom an arm answered keeps it after signing in as a user of the holdout; that user has none without."""
+    held, state = opened(artifacts, Settings(holdout=HoldoutSettings(share=0.5))), log_in(tmp_path)
+    running = started(held, {"trial": experiment({"fallback": ["bestsellers"]})}, state)
+    user = next(each for each in SHOPPERS if is_held_out(held.settings.holdout, each))
+    assert expose(held, running, user) is None
+    visitor = next(f"visitor-{n}" for n in range(20) if not is_held_out(held.settings.holdout, f"visitor-{n}"))
+    arm = expose(held, running, visitor)
+    assert arm is not None
+    running.people_changed()
+    for each in (user, visitor):
+        assert expose(held, running, each, Alone({visitor: user})) == arm
 
 
 def test_who_was_exposed_stays_when_traffic_falls(engine: Engine, tmp_path: Path) -> None:
