@@ -30,8 +30,9 @@ NO_VISITS = pl.DataFrame(schema={"unit": pl.String, "at": pl.Int64})
 class Ledger(NamedTuple):
     """Frames by person (`unit`) and `time` in microseconds; staff and machines are in none of them.
 
-    lines: purchased lines with `item_id`, `order`, `amount` kept in the shop's currency, `units` kept and `returned` · seen: lists,
-    one row each · clicks: items clicked on lists, one row each, with `send_id` · owners: `id` and the person that it belongs to ·
+    lines: purchased lines with `item_id`, `order`, `amount` kept in the shop's currency (null: the price is not known), `units` kept
+    and `returned` · seen: lists, one row each · clicks: items clicked on lists, one row each, with `send_id` · owners: `id` and the
+    person that it belongs to, `since` and `until` when (microseconds, null: for ever) ·
     items: those that may be shown, with `cost` of a unit (null: not known) and since when there is one (microseconds, null: not
     known) · came: persons of the last `PLAN_DAYS` before `as_of` (microseconds), `at` their first event in them · staff and machines:
     persons who are left out.
@@ -82,7 +83,7 @@ def read_ledger(settings: Settings, now: datetime, erasure_keys: ErasureKeys | N
 
 
 def purchased(prepared: Prepared) -> pl.DataFrame:
-    """The lines of settled orders; a quantity that the shop did not say is one unit, a price that it did not say is nothing."""
+    """The lines of settled orders; a quantity that the shop did not say is one unit, a price that it did not say is not known."""
     events = prepared.events
     bought = events.where(np.flatnonzero(np.isin(events.kinds, (EventType.PURCHASE, CANCELLED))))
     quantities = np.nan_to_num(bought.quantities.astype(np.float64), nan=1.0)
@@ -93,7 +94,7 @@ def purchased(prepared: Prepared) -> pl.DataFrame:
             "time": bought.times,
             "item_id": _item_ids(prepared, bought.items),
             "order": bought.orders,
-            "amount": np.nan_to_num(bought.prices.astype(np.float64)) * kept,
+            "amount": pl.Series(bought.prices.astype(np.float64) * kept).fill_nan(None),
             "units": kept,
             "returned": np.maximum(quantities - kept, 0.0),
         }

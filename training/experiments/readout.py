@@ -276,8 +276,17 @@ def _notes(table: pl.DataFrame, ledger: Ledger, shown: ShownLists) -> Iterator[s
         yield "margin is not known: the item table does not say what an item costs the shop"
     elif (known := _share_of_known_cost(ledger)) < 1:
         yield f"the cost is known of {known:.1%} of what was paid; the rest counts as without any margin"
+    yield from _unpriced(table, ledger)
     if shown.counts.is_empty():
         yield "no list of it is logged, so that nothing is said of empty lists, coverage and new items (state.slate_share)"
+
+
+def _unpriced(table: pl.DataFrame, ledger: Ledger) -> Iterator[str]:
+    """A sentence on units that somebody kept after the exposure, and of which nobody knows what was paid."""
+    theirs = ledger.lines.join(table.select("unit", "at"), on="unit").filter(pl.col("time") >= pl.col("at"))
+    kept, unpriced = theirs["units"].sum(), theirs.filter(pl.col("amount").is_null())["units"].sum()
+    if unpriced:
+        yield f"{unpriced:,.0f} of {kept:,.0f} units bought have no price: they count as no revenue and no margin"
 
 
 def _share_of_known_cost(ledger: Ledger) -> float:

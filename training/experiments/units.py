@@ -98,7 +98,8 @@ def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: flo
 
 
 def with_margin(ledger: Ledger) -> pl.DataFrame:
-    """Lines with the margin that each brought, where it is known what any item costs; of an item of unknown cost, none."""
+    """Lines with the margin that each brought, where it is known what any item costs; of an item of unknown cost, or sold at
+    an unknown price, none."""
     costs = ledger.items.select("item_id", "cost").drop_nulls()
     if costs.is_empty():
         return ledger.lines

@@ -275,6 +275,20 @@ def test_margin_is_what_is_left_of_what_was_paid() -> None:
     assert "margin" not in unit_table(costless, persons, 10, 0.0).columns
 
 
+def test_what_was_sold_at_an_unknown_price_has_no_margin(trial: Shop) -> None:
+    """Not its cost alone, which would be a loss; and it is said how many units there are."""
+    rows = [("ann", 5, "sofa", 0, 50.0, 1.0, 0.0), ("bob", 5, "sofa", 1, None, 2.0, 0.0)]
+    items = pl.DataFrame({"item_id": ["sofa"], "cost": [30.0], "since": [0]})
+    ledger = Ledger(pl.DataFrame(rows, schema=LINES.schema, orient="row"), NOTHING, NOTHING, NO_OWNERS, "EUR", items)
+    persons = pl.DataFrame({"unit": ["ann", "bob"], "arm": ["a", "b"], "at": [0, 0]})
+    found = unit_table(ledger, persons, 10, 0.0).sort("unit")
+    assert found.select("margin", "revenue", "orders").rows() == [(20.0, 50.0, 1), (0.0, 0.0, 1)]
+    trial.add(event("user-1", "sofa-1", "purchase", ago(days=2), order_id="priced", quantity=2.0, price=9.0)).write()
+    expose(trial, ("user-1", "control", AT), ("user-2", "changed", AT))
+    notes = read_out(trial.settings, "trial", NOW).notes
+    assert "2 of 4 units bought have no price: they count as no revenue and no margin" in notes
+
+
 def test_segments_are_told_apart_by_what_was_known_before() -> None:
     """Those who had bought and those who had not, those of the first week and later ones; small ones are passed over."""
     rng = np.random.default_rng(3)
