@@ -32,13 +32,17 @@ from training.experiments.measures import MARGIN, MEASURES, SHOWN
 from training.experiments.plan import plan_of, show_plan
 from training.experiments.printed import show, write
 from training.experiments.segments import segments_of
-from training.experiments.shown_lists import ShownLists, shown_lists
-from training.experiments.statistics import Difference, adjusted, aggregates, compare, units_needed
+from training.experiments.shown_lists import ShownLists, of_lists, shown_lists
+from training.experiments.statistics import Difference, adjusted, aggregates, alpha_of, compare, judged, units_needed
 from training.experiments.units import exposed, unit_table
 from training.experiments.verdict import Pace, moves_of, verdict, verdict_without, warnings_of
 
 MOST_POINTS = 30
 """Points of the curve."""
+_ALL_PLACEMENTS = (
+    "click_through counts the lists of all placements, so that what an arm changes looks smaller than it is; with"
+    " state.slate_share = 1 it counts those of the experiment alone"
+)
 Timer = Callable[[], int]
 """Counts nanoseconds of processor."""
 
@@ -119,7 +123,9 @@ def read(trial: Trial, settings: Settings, timer: Timer | None = None) -> ReadOu
         return _read_interleaved(trial, credited(trial.ledger, trial.persons, slates.heads(), trial.name))
     shown = shown_lists(slates.heads(), trial.name, trial.ledger, trial.persons)
     times = {} if timer is None else answer_times(settings, trial.name, trial.chosen, slates, timer)
-    return _read(trial, shown, times)
+    if settings.state.slate_share < 1:
+        return _read(trial, shown, times, () if trial.ledger.seen.is_empty() else (_ALL_PLACEMENTS,))
+    return _read(trial._replace(ledger=of_lists(trial.ledger, shown.names)), shown, times)
 
 
 def counted(persons: pl.DataFrame, excluded: Mapping[str, Collection[str]]) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -158,7 +164,7 @@ def _read_interleaved(trial: Trial, found: Credited) -> ReadOut:
     )
 
 
-def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOut:
+def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float], notes: Sequence[str] = ()) -> ReadOut:
     chosen, ledger, persons, until = trial.chosen, trial.ledger, trial.persons, to_microseconds(trial.until)
     shares = expected_shares(chosen)
     counts = {arm: int(persons.filter(pl.col("arm") == arm).height) for arm in shares}
@@ -193,7 +199,7 @@ def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOu
         left_out=trial.left_out,
         unexposed=shown.unexposed,
         warnings=tuple(warnings_of(adjusted_differences)),
-        notes=(*moves_of(adjusted_differences), *_passed_over(trial), *_notes(table, ledger, shown)),
+        notes=(*moves_of(adjusted_differences), *_passed_over(trial), *_notes(table, ledger, shown), *notes),
     )
 
 

@@ -31,7 +31,7 @@ class ShownLists(NamedTuple):
 
     counts: `SHOWN` by person (`unit`) who has any · lists: how many, by arm · coverage: share of the items that may be shown that are
     on lists, by arm, over the same number of lists of each · answered: persons whom lists name · unexposed: those of them without an
-    exposure.
+    exposure · names: ids of the lists.
     """
 
     counts: pl.DataFrame
@@ -39,6 +39,7 @@ class ShownLists(NamedTuple):
     coverage: Mapping[str, float]
     answered: int
     unexposed: int
+    names: pl.Series
 
     @property
     def loses_exposures(self) -> bool:
@@ -57,9 +58,14 @@ def shown_lists(heads: Iterable[SlateHead], name: str, ledger: Ledger, persons: 
     counts = theirs.group_by("unit").agg(pl.len().cast(pl.Int64).alias("lists"), *(pl.col(each).sum() for each in SHOWN[1:]))
     sizes: dict[str, int] = dict(theirs.group_by("arm").len().sort("arm").iter_rows())
     unexposed = int((~answered.is_in(persons["unit"].implode())).sum())
-    return ShownLists(
-        counts, sizes, _coverage(theirs, lists["shown"].to_numpy(), places, ledger.items.height), len(answered), unexposed
-    )
+    coverage = _coverage(theirs, lists["shown"].to_numpy(), places, ledger.items.height)
+    return ShownLists(counts, sizes, coverage, len(answered), unexposed, lists["name"])
+
+
+def of_lists(ledger: Ledger, names: pl.Series) -> Ledger:
+    """The ledger with no other lists than these."""
+    named = pl.col("recommendation_id").is_in(names.implode())
+    return ledger._replace(seen=ledger.seen.filter(named), clicks=ledger.clicks.filter(named))
 
 
 def _frames(heads: Iterable[SlateHead], name: str, ledger: Ledger) -> tuple[pl.DataFrame, Places]:

@@ -16,16 +16,17 @@ from recsys.engine.pipeline import Engine
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import open_log, open_slates
+from recsys.live.experiments import Exposure
 from recsys.live.slate_log import SlateHead
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import NO_HISTORY, Assignment, Query
-from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, micros
+from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.experiments.test_running import Alone
 from tests.training.experiments.test_experiment import LINES, NO_OWNERS, NOTHING, TRIAL
 from training.experiments.ledger import Ledger
 from training.experiments.measures import NEW_DAYS, SHOWN
-from training.experiments.readout import read_out
-from training.experiments.shown_lists import shown_lists
+from training.experiments.readout import open_trial, read_out
+from training.experiments.shown_lists import of_lists, shown_lists
 
 
 def head(user: str, arm: str, name: str, *items: str, at: int = 10 * DAY) -> SlateHead:
@@ -55,6 +56,29 @@ def test_lists_tell_what_an_arm_showed() -> None:
     assert (dict(found.lists), dict(found.coverage)) == ({"a": 2, "b": 1}, {"a": 0.5, "b": 0.25})
     assert (found.answered, found.unexposed, found.loses_exposures) == (3, 1, False)
     assert shown_lists([*heads, head("gus", "a", "r6")], "trial", ledger, persons).loses_exposures
+
+
+def test_clicks_of_other_placements_are_told_or_left_out(tmp_path: Path) -> None:
+    """With all lists logged, only those that name the experiment count as seen and clicked; else all do, and a note says so."""
+    trial = Shop(tmp_path, busy_events(), toml=SETTINGS + TRIAL)
+    trial.write()
+    for number in range(30):
+        user = f"user-{number}"
+        rows = [
+            event(user, "sofa-1", kind, ago(days=5), recommendation_id=f"home-{number}") for kind in ("impression", "click")
+        ]
+        trial.add(*rows, event(user, "sofa-2", "impression", ago(days=5), recommendation_id=f"other-{number}"))
+    pl.DataFrame(trial.events, infer_schema_length=None).write_parquet(trial.folder / "events.parquet")
+    persons = [Exposure("trial", f"user-{number}", "control" if number % 2 else "changed", AT) for number in range(30)]
+    open_log(trial.settings).experiments.expose(persons, AT)
+    heads = [head(f"user-{number}", "control", f"home-{number}", "sofa-1", at=AT) for number in range(30)]
+    opened = open_trial(trial.settings, "trial", NOW)
+    shown = shown_lists(heads, "trial", opened.ledger, opened.persons)
+    own = of_lists(opened.ledger, shown.names)
+    assert [each.height for each in (opened.ledger.seen, own.seen, own.clicks)] == [60, 30, 30]
+    assert any("lists of all placements" in note for note in read_out(trial.settings, "trial", NOW).notes)
+    trial.toml += "\n[state]\nslate_share = 1.0\n"
+    assert not any("lists of all placements" in note for note in read_out(trial.settings, "trial", NOW).notes)
 
 
 def test_many_lists_are_counted_as_a_few_are() -> None:
