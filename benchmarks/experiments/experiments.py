@@ -139,6 +139,7 @@ def arms_on(columns: Columns, day: int = -1) -> tuple[Aggregates, Aggregates]:
         name: (each[came, day] if each.ndim == 2 else each[came]) for name, each in columns.items() if name != "changed"
     }
     found["converted"] = (found["orders"] > 0).astype(float)
+    found["followed"] = found["converted"]
     found["repeated"] = (found["orders"] > 1).astype(float)
     paid = found["revenue"][found["revenue"] > 0]
     if len(paid):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-COUNTS = ("seen", "clicks", "orders", "converted", "repeated", "revenue", "units", "bought", "returned")
+COUNTS = ("seen", "clicks", "orders", "converted", "followed", "repeated", "revenue", "units", "bought", "returned")
 """What is counted of each unit from its first exposure on: lists seen, items clicked on lists, orders, whether there was one, whether
-there was another soon after the first, what was paid (winsorised), units kept, units bought, units given back of these."""
+the first is long enough ago to tell whether another followed soon, whether one did, what was paid (winsorised), units kept, units
+bought, units given back of these."""
 REPEAT_DAYS = 28
 """Days after the first order in which another one counts as a repeat."""
 BEFORE = ("orders_before", "converted_before", "revenue_before")
@@ -45,7 +46,7 @@ MEASURES = {
         Measure("revenue", "revenue", covariate="revenue_before"),
         Measure("margin", MARGIN, covariate="revenue_before"),
         Measure("click_through", "clicks", "seen"),
-        Measure("repeat", "repeated", "converted", guards=True),
+        Measure("repeat", "repeated", "followed", guards=True),
         Measure("units_per_order", "units", "orders", guards=True),
         Measure("returns", "returned", "bought", guards=True, more_is_better=False),
         Measure("empty_lists", "empty", "lists", guards=True, more_is_better=False),

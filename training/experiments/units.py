@@ -79,7 +79,7 @@ def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: flo
     units, columns = persons.select("unit"), [persons.select("unit", "arm", "at")]
     for frame in (
         _orders(lines.filter(after)),
-        _repeated(lines.filter(after)),
+        _repeated(lines.filter(after), until),
         _orders(lines.filter(lately)).select(
             "unit", *(pl.col(name).alias(f"{name}_before") for name in ("orders", "revenue"))
         ),
@@ -122,12 +122,13 @@ def _orders(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _repeated(lines: pl.DataFrame) -> pl.DataFrame:
-    """Tell which persons ordered again within `REPEAT_DAYS` of the first order."""
+def _repeated(lines: pl.DataFrame, until: int) -> pl.DataFrame:
+    """Tell whose first order is at least `REPEAT_DAYS` old (`followed`), and who of them ordered again within these days."""
     orders = lines.filter(pl.col("order") >= 0).group_by("unit", "order").agg(pl.col("time").min())
     apart = pl.col("time").bottom_k(2).max() - pl.col("time").min()
-    soon = (pl.len() > 1) & (apart <= REPEAT_DAYS * DAY)
-    return orders.group_by("unit").agg(soon.cast(pl.Int64).alias("repeated"))
+    followed = pl.col("time").min() <= until - REPEAT_DAYS * DAY
+    soon = followed & (pl.len() > 1) & (apart <= REPEAT_DAYS * DAY)
+    return orders.group_by("unit").agg(followed.cast(pl.Int64).alias("followed"), soon.cast(pl.Int64).alias("repeated"))
 
 
 def _counted(persons: pl.DataFrame, frame: pl.DataFrame, until: int, name: str) -> pl.DataFrame:

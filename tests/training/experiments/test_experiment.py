@@ -135,6 +135,10 @@ def test_another_order_soon_after_the_first_is_a_repeat() -> None:
     persons = pl.DataFrame({"unit": names, "arm": ["a"] * 6, "at": [at] * 6})
     table = unit_table(ledger, persons, at + 60 * DAY, 0.0)
     assert dict(table.select("unit", "repeated").iter_rows()) == {name: int(name == "ann") for name in names}
+    assert dict(table.select("unit", "followed").iter_rows()) == {name: int(name != "fay") for name in names}
+    early = unit_table(ledger, persons, at + 28 * DAY, 0.0)
+    assert early["converted"].sum() == 5
+    assert early["followed"].sum() == 0, "nobody's 28 days are over"
 
 
 def test_the_few_who_spend_most_are_cut_down() -> None:

@@ -47,6 +47,7 @@ def units(n: int = 20_000, lift: float = 0.0, seed: int = 4, arms: tuple[str, ..
             "clicks": rng.binomial(seen, 0.1),
             "orders": orders,
             "converted": (orders > 0).astype(int),
+            "followed": (orders > 0).astype(int),
             "repeated": (orders > 1).astype(int),
             "revenue": orders * 40.0,
             "margin": orders * 15.0,
