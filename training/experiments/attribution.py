@@ -79,8 +79,9 @@ def attribution(
 def attributed(ledger: Ledger, known: Lists, days: int) -> pl.DataFrame:
     """Return what lists brought by each dimension: seen and clicked lists, clicks, and revenue of the clicked items bought in time.
 
-    last_touch: to the last click on the item before it was bought · shared: evenly to all of them · assisted: all that persons bought
-    in time after a click, whatever it was, so that it counts for several lists.
+    seen: null by recommender, of which a list has several · last_touch: to the last click on the item before it was bought · shared:
+    evenly to all of them · assisted: all that persons bought in time after a click, whatever it was, so that it counts for several
+    lists.
     """
     seen = _described(ledger.seen.with_columns(pl.lit(None, pl.String).alias("item_id")), known)
     clicks = _described(ledger.clicks, known).with_row_index("click")
@@ -103,9 +104,12 @@ def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame,
         assisted.group_by("value").agg(assisted=pl.col("amount").sum()),
     ):
         stated = stated.join(frame, on="value", how="full", coalesce=True)
-    counts = pl.col("seen", "clicked", "clicks", "bought").fill_null(0).cast(pl.Int64)
+    seen_lists = (
+        pl.lit(None, pl.Int64).alias("seen") if name == "recommender" else pl.col("seen").fill_null(0).cast(pl.Int64)
+    )
+    counts = pl.col("clicked", "clicks", "bought").fill_null(0).cast(pl.Int64)
     money = pl.col("last_touch", "shared", "assisted").fill_null(0.0).round(2)
-    wanted = stated.drop_nulls("value").select(pl.lit(name).alias("by"), "value", counts, money)
+    wanted = stated.drop_nulls("value").select(pl.lit(name).alias("by"), "value", seen_lists, counts, money)
     return wanted.sort("last_touch", "clicks", "value", descending=[True, True, False])
 
 
@@ -186,7 +190,7 @@ def _kinds(log: MomentLog, send_ids: Iterable[str]) -> pl.DataFrame:
 
 
 def _cell(value: object) -> object:
-    return f"{value:,.2f}" if isinstance(value, float) else value
+    return "" if value is None else f"{value:,.2f}" if isinstance(value, float) else value
 
 
 def _write(found: pl.DataFrame, file: Path) -> None:

@@ -86,6 +86,7 @@ def test_recommenders_are_those_of_the_clicked_item() -> None:
     clicks = [("ann", 1, "r1", "sofa"), ("bob", 1, "r9", "sofa")]
     found = figures_by(attributed(ledger(clicks, [("ann", 2, "sofa", 5.0)]), LISTS, 7), "recommender")
     assert (found["ease"]["last_touch"], found[NOT_LOGGED]["clicks"]) == (5.0, 1)
+    assert {row["seen"] for row in found.values()} == {None}, "a list has several"
 
 
 def test_a_report_is_printed_and_written(busy_shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
