@@ -111,7 +111,8 @@ def _resident(what: str) -> int:
 def owners_of(exposures: int, linked: float) -> pl.DataFrame:
     """Ids of which two each are one user's."""
     ids = range(int(exposures * linked))
-    return pl.DataFrame({"id": [_id(each) for each in ids], "unit": [f"user-{each // 2:08}" for each in ids]})
+    found = pl.DataFrame({"id": [_id(each) for each in ids], "unit": [f"user-{each // 2:08}" for each in ids]})
+    return found.with_columns(since=pl.lit(None, pl.Int64), until=pl.lit(None, pl.Int64))
 
 
 def ledger_of(persons: pl.DataFrame, owners: pl.DataFrame) -> Ledger:

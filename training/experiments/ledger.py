@@ -15,7 +15,7 @@ from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
-from recsys.tables.identities import with_joins
+from recsys.tables.identities import KNOWN, SINCE, UNTIL, periods, with_joins
 from recsys.types import CANCELLED, EventType
 from training.job.job import Prepared, prepare
 from training.job.ranker.clicked_lists import list_events
@@ -103,8 +103,8 @@ def purchased(prepared: Prepared) -> pl.DataFrame:
 
 def _persons(ids: Iterable[str], owners: pl.DataFrame) -> frozenset[str]:
     """The persons whom some ids name, and the ids themselves."""
-    named = set(ids)
-    return frozenset(named | {unit for name, unit in owners.select("id", "unit").iter_rows() if name in named})
+    named, by_now = set(ids), owners.filter(pl.col("until").is_null())
+    return frozenset(named | {unit for name, unit in by_now.select("id", "unit").iter_rows() if name in named})
 
 
 def _items(prepared: Prepared) -> pl.DataFrame:
@@ -135,6 +135,6 @@ def _item_ids(prepared: Prepared, rows: NDArray[np.int32]) -> pl.Series:
 
 
 def owners_of(links: pl.DataFrame) -> pl.DataFrame:
-    """Whose each linked id is: the user that it was linked to last."""
-    latest = links.sort("timestamp", "user_id").unique("anonymous_id", keep="last", maintain_order=True)
-    return latest.select(pl.col("anonymous_id").alias("id"), pl.col("user_id").alias("unit"))
+    """Whose each linked id is, from when until when (microseconds; null: for ever); the first user's reaches back for ever."""
+    found = periods(links).rename({"anonymous_id": "id", KNOWN: "unit", SINCE: "since", UNTIL: "until"})
+    return found.with_columns(pl.col("since", "until").dt.epoch("us"))

@@ -51,7 +51,9 @@ def shown_lists(heads: Iterable[SlateHead], name: str, ledger: Ledger, persons: 
     """Count what lists of an experiment showed to persons (`unit`, `arm`, `at`) from their first exposure on."""
     lists, places = _frames(heads, name, ledger)
     began = int(persons["at"].min()) if persons.height else 0  # type: ignore[arg-type]
-    named = lists.join(ledger.owners, on="id", how="left").with_columns(pl.coalesce("unit", "id").alias("unit"))
+    time, since, until = pl.col("time"), pl.col("since"), pl.col("until")
+    then = (since.is_null() | (since <= time)) & (until.is_null() | (time < until))
+    named = lists.join(ledger.owners, on="id", how="left").filter(then).with_columns(pl.coalesce("unit", "id").alias("unit"))
     asked = named.filter((pl.col("time") >= began) & ~pl.col("unit").is_in(sorted(ledger.staff | ledger.machines)))
     answered = asked["unit"].unique()
     theirs = asked.join(persons, on="unit").filter(pl.col("time") >= pl.col("at"))

@@ -47,10 +47,17 @@ def exposed(batches: Iterable[Sequence[Exposure]], owners: pl.DataFrame) -> Expo
 
 
 def _by_bucket(batch: Sequence[Exposure], owners: pl.DataFrame) -> Iterable[tuple[int, pl.DataFrame]]:
-    """The exposures of a batch with the persons whose they are, by the persons' bucket."""
+    """The exposures of a batch with the persons whose they are, by the persons' bucket.
+
+    An exposure is its owner's of that moment, and that of users whom the id was linked to later, from then on: the service answers
+    them by it.
+    """
     columns = {"id": [each.unit for each in batch], "arm": [each.arm for each in batch], "at": [each.at for each in batch]}
     named = pl.DataFrame(columns, schema=_SCHEMA).join(owners, on="id", how="left")
-    persons = named.select(pl.coalesce("unit", "id").alias("unit"), "arm", "at", "id")
+    theirs = named.filter(pl.col("until").is_null() | (pl.col("until") > pl.col("at")))
+    persons = theirs.select(
+        pl.coalesce("unit", "id").alias("unit"), "arm", pl.max_horizontal("at", "since").alias("at"), "id"
+    )
     parts = persons.with_columns((pl.col("unit").hash() % _BUCKETS).alias("bucket")).partition_by("bucket", as_dict=True)
     return [(int(bucket), part.drop("bucket")) for (bucket,), part in parts.items()]
 

@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recsys.clock import DAY
+from recsys.clock import DAY, to_datetime
 from recsys.live.databases import open_log
 from recsys.live.experiments import Exposure
 from recsys.settings.experiments import Experiment
+from recsys.tables.schema import TIME
 from recsys.types import DataError, Link
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
-from training.experiments.always_valid import LEAST_UNITS
-from training.experiments.ledger import Ledger
+from training.experiments.ledger import Ledger, owners_of
 from training.experiments.measures import BEFORE, COUNTS, MEASURES
 from training.experiments.plan import plan_of, plan_words
 from training.experiments.readout import experiment, read_out
@@ -42,7 +42,8 @@ LINES = pl.DataFrame(
     }
 )
 NOTHING = pl.DataFrame(schema={"unit": pl.String, "time": pl.Int64})
-NO_OWNERS = pl.DataFrame(schema={"id": pl.String, "unit": pl.String})
+FOR_EVER = {"since": pl.lit(None, pl.Int64), "until": pl.lit(None, pl.Int64)}
+NO_OWNERS = pl.DataFrame(schema={"id": pl.String, "unit": pl.String, "since": pl.Int64, "until": pl.Int64})
 
 
 @pytest.fixture
@@ -60,11 +61,22 @@ def expose(shop: Shop, *exposures: tuple[str, str, int]) -> None:
 
 def test_persons_count_once_in_the_arm_of_the_first_exposure() -> None:
     """A visitor who became a user is that user; two arms before that are told."""
-    owners = pl.DataFrame({"id": ["phone", "tablet"], "unit": ["ann", "bob"]})
+    owners = pl.DataFrame({"id": ["phone", "tablet"], "unit": ["ann", "bob"]}).with_columns(**FOR_EVER)
     given = [("ann", "b", 30), ("phone", "a", 20), ("bob", "a", 10), ("tablet", "a", 40), ("cleo", "b", 50)]
     found, crossed, ids = exposed([[Exposure("trial", *each)] for each in given], owners)
     assert sorted(found.iter_rows()) == [("ann", "a", 20), ("bob", "a", 10), ("cleo", "b", 50)]
     assert (crossed, ids) == (1, {"a": 3, "b": 2})
+
+
+def test_an_exposure_on_a_shared_device_is_whose_it_was_then() -> None:
+    """Not that of the user who signed in last, who is in the arm from then on only; of an id that nobody shares, from the first on."""
+    moments = [to_datetime(each) for each in (10, 50, 40)]
+    links = {"anonymous_id": ["d", "d", "phone"], "user_id": ["ann", "bob", "cleo"], "timestamp": moments}
+    owners = owners_of(pl.DataFrame(links, schema_overrides={"timestamp": TIME}))
+    given = [Exposure("trial", "d", "a", 5), Exposure("trial", "phone", "b", 5), Exposure("trial", "d", "b", 60)]
+    found = exposed([given[:2]], owners).frame
+    assert sorted(found.iter_rows()) == [("ann", "a", 5), ("bob", "a", 50), ("cleo", "b", 5)]
+    assert exposed([given[2:]], owners).frame.rows() == [("bob", "b", 60)]
 
 
 def test_many_exposures_are_joined_as_a_few_are() -> None:
@@ -72,8 +84,9 @@ def test_many_exposures_are_joined_as_a_few_are() -> None:
     rng = np.random.default_rng(4)
     ids = [f"id-{number}" for number in rng.permutation(5_000)]
     owners = pl.DataFrame({"id": ids[:2_000], "unit": [f"user-{number}" for number in rng.integers(0, 900, 2_000)]})
+    owners = owners.with_columns(**FOR_EVER)
     given = [Exposure("trial", each, "ab"[rng.integers(2)], int(rng.integers(200))) for each in ids[500:]]
-    whose, first, arms = dict(owners.iter_rows()), dict[str, Exposure](), dict[str, set[str]]()
+    whose, first, arms = dict(owners.select("id", "unit").iter_rows()), dict[str, Exposure](), dict[str, set[str]]()
     for each in sorted(given, key=lambda each: (each.at, each.unit)):
         person = whose.get(each.unit, each.unit)
         first.setdefault(person, each)

@@ -22,7 +22,7 @@ from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import NO_HISTORY, Assignment, Query
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.experiments.test_running import Alone
-from tests.training.experiments.test_experiment import LINES, NO_OWNERS, NOTHING, TRIAL
+from tests.training.experiments.test_experiment import AT, FOR_EVER, LINES, NO_OWNERS, NOTHING, TRIAL
 from training.experiments.ledger import Ledger
 from training.experiments.measures import NEW_DAYS, SHOWN
 from training.experiments.readout import open_trial, read_out
@@ -40,7 +40,7 @@ def test_lists_tell_what_an_arm_showed() -> None:
     costs = pl.Series("cost", [None] * 4, dtype=pl.Float64)
     since = [-90 * DAY, 9 * DAY, None, 0]
     items = pl.DataFrame({"item_id": ["old", "new", "other", "last"], "cost": costs, "since": since})
-    owners = pl.DataFrame({"id": ["phone"], "unit": ["ann"]})
+    owners = pl.DataFrame({"id": ["phone"], "unit": ["ann"]}).with_columns(**FOR_EVER)
     ledger = Ledger(LINES, NOTHING, NOTHING, owners, None, items)
     persons = pl.DataFrame({"unit": ["ann", "bob"], "arm": ["a", "b"], "at": [5 * DAY, 5 * DAY]})
     heads = [
