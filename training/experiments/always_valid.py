@@ -21,7 +21,7 @@ _MOST_UNITS, _EXACT = 1e15, 1 + 1e-9
 
 
 def valued(count: int, mean: float, variance: float) -> float:
-    """How many units of an arm carry its sum, (Σ x)² / Σ x² (Kish): those with a value where all of these are alike, else fewer."""
+    """Number of units of an arm that carry its sum, (Σ x)² / Σ x² (Kish): those with a value where all of these are alike, else fewer."""
     squares = mean**2 + variance * (count - 1) / count if count else 0.0
     return count * mean**2 / squares if squares > 0 else 0.0
 
@@ -35,7 +35,7 @@ def half_width(variance: float, units: int, least_valued: float, alpha: float) -
 
 
 def errors_wide(units: float, alpha: float) -> float:
-    """How many standard errors wide half of an interval is.
+    """Half the width of an interval in standard errors.
 
     With n units and ρ² of the mixture: √((nρ² + 1) / (nρ²) · (ln(nρ² + 1) − 2 ln α)).
     """
