@@ -21,7 +21,7 @@ _MOST_UNITS, _EXACT = 1e15, 1 + 1e-9
 
 
 def valued(count: int, mean: float, variance: float) -> float:
-    """Number of units of an arm that carry its sum, (Σ x)² / Σ x² (Kish): those with a value where all of these are alike, else fewer."""
+    """Units of an arm that carry its sum, (Σ x)² / Σ x² (Kish): those with a value where all of these are alike, else fewer."""
     squares = mean**2 + variance * (count - 1) / count if count else 0.0
     return count * mean**2 / squares if squares > 0 else 0.0
 
