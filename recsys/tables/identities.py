@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -18,22 +19,34 @@ from recsys.tables.values.nobody import is_nobody
 SINCE, UNTIL, KNOWN = "__since", "__until", "__known"
 """From when on an anonymous id belongs to a known user (null: ever since), and until when (null: for ever), itself outside."""
 
+_TORN = (
+    "tells when an id became whose",
+    "export the moment of each link: then each user of a shared device has what was done from theirs on",
+)
+_PERHAPS_LATER = (
+    "tells since when the id is the user's, or they have an event of their own since it was first seen",
+    "export the moment of each link: without it nothing tells that it was known by the day that is asked for",
+)
+
 
 def valid_links(
     reads: Mapping[str, Read], live: LiveRows, users: pl.DataFrame, null_users: NullUsers
 ) -> tuple[pl.DataFrame, list[Finding]]:
-    """Collect the links of the shop and of the log, without the refused ones, which are found."""
-    links = live.links
+    """Collect the links of the shop and of the log, without the refused ones, which are found; as of an earlier moment also without
+    those that it cannot be told of whether they were known by then."""
+    links, file = live.links, live.file
     if "identities" in reads:
         links = pl.concat([reads["identities"].frame.collect(engine="streaming").select(list(schema("identities"))), links])
+        file = reads["identities"].files[0]
     wrong = refused(links, users, null_users)
-    left, torn = _without_torn(links.filter(~wrong), reads["identities"].files[0] if "identities" in reads else live.file)
+    left, torn = _without(links.filter(~wrong), _torn, _TORN, file)
+    left, later = _without(left, partial(_perhaps_later, reads=reads, live=live), _PERHAPS_LATER, file)
     if not wrong.any():
-        return left, torn
+        return left, [*torn, *later]
     first = links.filter(wrong).row(0, named=True)
     finding = Finding(
         table="identities",
-        file=reads["identities"].files[0] if "identities" in reads else live.file,
+        file=file,
         column="anonymous_id",
         rule="is not the id of a known user, and neither id is nobody's",
         rows=int(wrong.sum()),
@@ -42,28 +55,53 @@ def valid_links(
         advice="link anonymous ids to known users only; two known users are never joined",
         level="left_out",
     )
-    return left, [finding, *torn]
+    return left, [finding, *torn, *later]
 
 
-def _without_torn(links: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
-    """Leave out links of one id to several users without a time: nobody can tell whose it is when."""
-    several = pl.col("user_id").n_unique().over("anonymous_id", "timestamp") > 1
-    torn = links.select(several & pl.col("timestamp").is_null()).to_series()
-    if not torn.any():
+def _without(
+    links: pl.DataFrame, told: Callable[[pl.DataFrame], pl.Series], said: tuple[str, str], file: str
+) -> tuple[pl.DataFrame, list[Finding]]:
+    """Leave out links without a time by which nobody can tell whose an id is; `said` is the rule that they break, and what to do."""
+    wrong = told(links)
+    if not wrong.any():
         return links, []
-    first, share = links.filter(torn).row(0, named=True), int(torn.sum()) / links.height
+    rule, advice = said
     found = Finding(
         table="identities",
         file=file,
         column="timestamp",
-        rule="tells when an id became whose",
-        rows=int(torn.sum()),
-        share=share,
-        example=shown("id", first["anonymous_id"]),
-        advice="export the moment of each link: then each user of a shared device has what was done from theirs on",
+        rule=rule,
+        rows=int(wrong.sum()),
+        share=int(wrong.sum()) / links.height,
+        example=shown("id", links.filter(wrong)["anonymous_id"][0]),
+        advice=advice,
         level="left_out",
     )
-    return links.filter(~torn), [found]
+    return links.filter(~wrong), [found]
+
+
+def _torn(links: pl.DataFrame) -> pl.Series:
+    """Tell, bool[links], which lead from one id to several users without a time: nobody can tell whose it is when."""
+    several = pl.col("user_id").n_unique().over("anonymous_id", "timestamp") > 1
+    return links.select(several & pl.col("timestamp").is_null()).to_series()
+
+
+def _perhaps_later(links: pl.DataFrame, reads: Mapping[str, Read], live: LiveRows) -> pl.Series:
+    """Tell, bool[links], which have no time and may have come at `live.before` or later: up to then their user has no event of their
+    own since the anonymous id was first seen, and who signs in leaves one."""
+    timeless = links["timestamp"].is_null()
+    if live.before is None or not timeless.any():
+        return timeless & False
+    ids = pl.concat([links.filter(timeless)[name].alias("id") for name in ("anonymous_id", "user_id")]).unique()
+    frames = [reads["events"].narrow, *([] if live.events is None else [live.events])]
+    events = pl.concat([frame.select(pl.col("user_id").alias("id"), "timestamp") for frame in frames])
+    theirs = events.join(ids.to_frame().lazy(), on="id", how="semi").group_by("id")
+    spans = theirs.agg(first=pl.col("timestamp").min(), last=pl.col("timestamp").max()).collect(engine="streaming")
+    first, last = (
+        links.join(spans, left_on=name, right_on="id", how="left", maintain_order="left")[edge]
+        for name, edge in (("anonymous_id", "first"), ("user_id", "last"))
+    )
+    return timeless & (last.is_null() | (last < first).fill_null(False))
 
 
 def refused(links: pl.DataFrame, users: pl.DataFrame, null_users: NullUsers) -> pl.Series:

@@ -62,7 +62,8 @@ class LiveRows:
 
     events: lazy, `ROW` and canonical columns by number, None without any · links: as the identities table · updates: item_id,
     available, stock, price and received_at, oldest first · ends: since when anonymous ids are nobody's (`ENDS`) ·
-    joins: as the identities table, of accounts and those that their history belongs to.
+    joins: as the identities table, of accounts and those that their history belongs to · before: the moment before which events and
+    links are read, of the shop's tables too; None: all are.
     """
 
     events: pl.LazyFrame | None
@@ -73,6 +74,7 @@ class LiveRows:
     file: str
     ends: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ENDS))
     joins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schema("identities")))
+    before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
         sequence=last,
         file=state.name,
         joins=made_alike(_before(_joins([each for each in joins if each.seq <= last]), before), ids),
+        before=before,
     )
 
 

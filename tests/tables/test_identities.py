@@ -26,16 +26,21 @@ def link(anonymous_id: str, user_id: str, time: datetime | None) -> dict[str, An
 
 
 def read(
-    folder: Path, events: list[tuple[str | None, datetime]], links: list[dict[str, Any]], users: tuple[str, ...] = ()
+    folder: Path,
+    events: list[tuple[str | None, datetime]],
+    links: list[dict[str, Any]],
+    users: tuple[str, ...] = (),
+    before: datetime | None = None,
 ) -> ShopTables:
-    """Read views by user and time, with links."""
+    """Read views by user and time, with links, up to a moment."""
     rows = [{"user_id": user, "item_id": "sofa", "timestamp": time, "event_type": "view"} for user, time in events]
     tables = {"events": rows, "identities": links, "users": [{"user_id": user} for user in users]}
     schemas: dict[str, Any] = {"identities": {"timestamp": pl.Datetime("us", "UTC")}}
     for name, each in tables.items():
         pl.DataFrame(each, schema_overrides=schemas.get(name)).write_parquet(folder / f"{name}.parquet")
     named = [name for name, each in tables.items() if each]
-    return read_shop(parse_settings("".join(f"data.{name}.paths = ['{name}.parquet']\n" for name in named), folder))
+    settings = parse_settings("".join(f"data.{name}.paths = ['{name}.parquet']\n" for name in named), folder)
+    return read_shop(settings, before=before)
 
 
 def owners(shop: ShopTables) -> list[str]:
@@ -103,6 +108,19 @@ def test_a_device_of_several_users_without_times_is_nobodys(tmp_path: Path) -> N
     assert owners(shop) == ["shared", "bea"]
     [found] = [each for each in shop.findings if each.rule == "tells when an id became whose"]
     assert (found.rows, found.share, found.level) == (2, 0.5, "left_out")
+
+
+def test_as_of_a_day_a_link_without_a_time_holds_if_the_user_was_there_by_then(tmp_path: Path) -> None:
+    """Whoever signs in leaves an event of their own: without one since the id was first seen, the link may have come later."""
+    links = [link("early", "anna", None), link("late", "bea", None), link("new", "carl", None), link("dated", "dora", at(3))]
+    events = [("bea", at(0)), ("early", at(1)), ("late", at(1)), ("new", at(1)), ("dated", at(1)), ("anna", at(2))]
+    after = [("bea", at(5)), ("carl", at(5)), ("dora", at(5))]
+    now, then = (read(tmp_path, [*events, *after], links, before=before) for before in (None, at(4)))
+    assert owners(now)[:6] == ["bea", "anna", "bea", "carl", "dora", "anna"]
+    assert owners(then) == ["bea", "anna", "late", "new", "dora", "anna"]
+    [found] = [each for each in then.findings if each.table == "identities"]
+    assert (found.column, found.rows, found.share, found.level) == ("timestamp", 2, 0.5, "left_out")
+    assert not [each for each in now.findings if each.table == "identities"]
 
 
 def test_two_links_at_one_moment_have_one_answer(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recsys.snapshot.catalog import Catalog
+from recsys.tables.schema import schema
 from recsys.types import EventType
 from tests.conftest import NOW, Shop, ago, event, micros
 from training.evaluation.split import Fold, Split, Truth, folds_before, owned_before, split
@@ -219,3 +221,18 @@ def test_owned_is_what_was_bought_and_kept_before(shop: Shop) -> None:
     owned = owned_before(found.prepared.events, found.prepared.user_ids, ["ann", "bob", "cat", "nobody"])
     assert owned == {"ann": frozenset({row("sofa-1")}), "cat": frozenset({row("soap-1")})}
     assert items_of(found, found.truth.without(owned)) == {"ann": ({"bag-2"}, 1)}
+
+
+# Links
+
+
+@pytest.mark.parametrize("since", [INSIDE, None])
+def test_who_signs_in_in_the_window_was_not_known_before_it(shop: Shop, since: datetime | None) -> None:
+    """A link that came with the purchase does not make the visitor's looks the buyer's history, whether it says so or has no time."""
+    shop.toml += "[data.identities]\npaths = ['links.parquet']\n"
+    links = pl.DataFrame([("browser-1", "ada", since)], schema=schema("identities"), orient="row")
+    links.write_parquet(shop.folder / "links.parquet")
+    shop.add(event("browser-1", "sofa-1", "view", FOLD.at - MOMENT), bought("ada", "sofa-1"))
+    found = divided(shop)
+    assert found.prepared.user_ids == ["browser-1"]
+    assert items_of(found) == {"ada": ({"sofa-1"}, 1)}
