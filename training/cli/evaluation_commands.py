@@ -185,10 +185,15 @@ def show_tuned(tuned: Tuned) -> None:
         for part in learned.contributions
     ]
     columns = ("segment", "recommender", "weight", "alone", "adds", "low", "high", "")
-    console.table("The blend, NDCG@10 on validation (95 % intervals)", columns, rows)
+    if rows:
+        console.table("The blend, NDCG@10 of either half by weights of the other (95 % intervals)", columns, rows)
     for segment, value in learned.ndcg10.items():
         before, now = _numbers(learned.before[segment], value)
         console.say(f"blend of {segment}: NDCG@10 {before} before, {now} now, {learned.users[segment]:,} users")
+    for segment, value in learned.kept.items():
+        before, new = _numbers(learned.before[segment], value)
+        users = f"{learned.users[segment]:,} users"
+        console.say(f"blend of {segment}: NDCG@10 {before}, and {new} with new weights, {users}: the old ones stay")
 
 
 def _worth(adds: Interval) -> str:

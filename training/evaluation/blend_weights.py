@@ -14,14 +14,27 @@ from recsys.settings.placements import BlendSettings
 from recsys.types import Segment
 from training.evaluation.evaluate import Examination
 from training.evaluation.metrics import Bootstrap, Interval, Values
-from training.job.blend_pools import SEGMENTS, TASK_OF, Pools, Question, ascend, climb, gather, join
+from training.job.blend_pools import (
+    SEGMENTS,
+    TASK_OF,
+    Pools,
+    Question,
+    above_0,
+    ascend,
+    climb,
+    crossed,
+    gather,
+    halves,
+    join,
+)
 
 MIN_USERS = 50
 """Segments with fewer users keep the weights that they had: nothing can be learned from so few."""
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):
-    """Gain that one recommender brings to the blend of a segment: NDCG@10 with it minus the best without it, the same users."""
+    """Gain that one recommender brings to the blend of a segment: NDCG@10 with it minus the best without it, the same users, each by
+    weights that were learned on the other half."""
 
     segment: Segment
     recommender: str
@@ -31,13 +44,19 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True):
-    """Weights by segment and what each recommender is worth; a segment with too few users keeps what it had."""
+    """Weights by segment and what each recommender is worth; a segment with too few users keeps what it had, and so does one in which
+    weights learned on half of the users are not surely better for the other half.
+
+    ndcg10: of segments with new weights, each half ranked by what was learned on the other · kept: likewise, of those that keep the
+    old ones all the same · before: of both, with the old weights.
+    """
 
     blend: BlendSettings
     ndcg10: Mapping[Segment, float]
     before: Mapping[Segment, float]
     users: Mapping[Segment, int]
     contributions: tuple[Contribution, ...]
+    kept: Mapping[Segment, float] = {}
 
 
 def learn_blend(
@@ -50,12 +69,12 @@ def learn_blend(
 ) -> Learned:
     """Learn the weights of these recommenders on several folds together.
 
-    `left` tells the seconds that are left. Each segment takes an equal part of them, half for asking and half for climbing: where they
-    run out, fewer shoppers are asked (drawn, so that they are like the others), and the best weights so far stand.
+    `left` tells the seconds that are left. Each segment takes an equal part of them, half for asking, a quarter for weights of either
+    half of the shoppers, and the rest for those of all: where they run out, fewer shoppers are asked (drawn, so that they are like the
+    others), and the best weights so far stand.
     """
     learned: dict[str, Mapping[str, float]] = {}
-    scores: dict[Segment, float] = {}
-    earlier: dict[Segment, float] = {}
+    scores, kept, earlier = (dict[Segment, float]() for _ in range(3))
     users: dict[Segment, int] = {}
     contributions: list[Contribution] = []
     for place, segment in enumerate(SEGMENTS):
@@ -66,19 +85,30 @@ def learn_blend(
         learned[segment], users[segment] = old, len(pools)
         if len(pools) < MIN_USERS:
             continue
-        weights = ascend(pools, late=late)
+        by_half = _of_halves(pools, late, late_after(part / 4, left))
+        reached, known = crossed(pools, by_half), pools.ndcg(np.array([old.get(name, 0.0) for name in names]))
+        earlier[segment] = float(known.mean())
+        if not above_0(reached - known):
+            kept[segment] = float(reached.mean())
+            continue
+        weights, scores[segment] = ascend(pools, late=late), float(reached.mean())
         learned[segment] = {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
-        scores[segment] = float(pools.ndcg(weights).mean())
-        earlier[segment] = float(pools.ndcg(np.array([old.get(name, 0.0) for name in names])).mean())
         if not late():
-            contributions += _contributions(pools, segment, names, weights, Bootstrap(len(pools), resamples, seed), late)
+            bootstrap = Bootstrap(len(pools), resamples, seed)
+            contributions += _contributions(pools, segment, learned[segment], by_half, bootstrap, late)
     return Learned(
         blend=BlendSettings(**learned),
         ndcg10=scores,
         before=earlier,
         users=users,
         contributions=tuple(contributions),
+        kept=kept,
     )
+
+
+def _of_halves(pools: Pools, late: Callable[[], bool], too_long: Callable[[], bool]) -> list[Values]:
+    """Weights float64[r] learned on each half of the users."""
+    return [ascend(half, late=lambda: late() or too_long()) for half in halves(pools)]
 
 
 def late_after(seconds: float, left: Callable[[], float]) -> Callable[[], bool]:
@@ -110,28 +140,33 @@ def questions(examination: Examination, segment: Segment, seed: int) -> Iterator
 def _contributions(
     pools: Pools,
     segment: Segment,
-    names: Sequence[str],
-    weights: Values,
+    weights: Mapping[str, float],
+    by_half: Sequence[Values],
     bootstrap: Bootstrap,
     late: Callable[[], bool],
 ) -> list[Contribution]:
-    whole, found = pools.ndcg(weights), []
-    for place, name in enumerate(names):
-        others = np.where(np.arange(len(names)) == place, 0.0, weights)
-        without = pools.ndcg(climb(pools, others, frozenset((place,)), late)) if weights[place] and others.any() else whole
+    whole, found = crossed(pools, by_half), []
+    for place, (name, weight) in enumerate(weights.items()):
+        without = whole
+        if weight:
+            without = crossed(
+                pools, [_without(half, place, each, late) for half, each in zip(halves(pools), by_half, strict=True)]
+            )
         if late():  # the others did not get as far as they can without it
             break
-        if weights[place] and not others.any():
-            without = np.zeros(len(whole))
-        alone = pools.ndcg(np.eye(len(names))[place])
-        adds = bootstrap.interval(whole - without)
         found.append(
             Contribution(
                 segment=segment,
                 recommender=name,
-                weight=round(float(weights[place]), 4),
-                alone=round(float(alone.mean()), 4),
-                adds=adds,
+                weight=weight,
+                alone=round(float(pools.ndcg(np.eye(len(weights))[place]).mean()), 4),
+                adds=bootstrap.interval(whole - without),
             )
         )
     return found
+
+
+def _without(half: Pools, place: int, weights: Values, late: Callable[[], bool]) -> Values:
+    """The best weights float64[r] of half of the users without the recommender at a place; none, where it has all of the weight."""
+    others = np.where(np.arange(len(weights)) == place, 0.0, weights)
+    return climb(half, others, frozenset((place,)), late) if weights[place] and others.any() else others

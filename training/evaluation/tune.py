@@ -299,6 +299,10 @@ def write_tuned(file: Path, tuned: Tuned) -> None:
         f"blend of {segment}: {tuned.learned.before[segment]:.4f}, {value:.4f}; {tuned.learned.users[segment]} users"
         for segment, value in tuned.learned.ndcg10.items()
     ]
+    said += [
+        f"blend of {segment}: {tuned.learned.before[segment]:.4f}; the weights stay, new ones came to {value:.4f}"
+        for segment, value in tuned.learned.kept.items()
+    ]
     with write_whole(file) as aside:
         aside.write_text("".join(f"# {line}\n" for line in said) + "\n" + tomli_w.dumps(found))
 

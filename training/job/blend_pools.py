@@ -94,6 +94,22 @@ def join(parts: Sequence[Pools], width: int) -> Pools:
     )
 
 
+def halves(pools: Pools) -> tuple[Pools, Pools]:
+    """The users of the first half, and those of the second."""
+    half = len(pools) // 2
+    return pools.between(0, half), pools.between(half, len(pools))
+
+
+def crossed(pools: Pools, weights: Sequence[Values]) -> Values:
+    """NDCG@10 float64[u] of each user by the weights that were learned on the other half: of the first and of the second half."""
+    return np.concatenate([half.ndcg(each) for half, each in zip(halves(pools), reversed(weights), strict=True)])
+
+
+def above_0(gains: Values) -> bool:
+    """Tell whether the mean lies above 0 with 95 of 100 chances."""
+    return bool(gains.mean() > 1.645 * gains.std() / np.sqrt(len(gains)))
+
+
 def ascend(
     pools: Pools, start: Values | None = None, least_gain: float = 1e-3, late: Callable[[], bool] = lambda: False
 ) -> Values:

@@ -25,7 +25,7 @@ from recsys.settings import BehaviourSettings, Settings
 from recsys.settings.placements import BlendSettings
 from recsys.snapshot.histories import Events
 from recsys.types import EventType, Mask, Segment
-from training.job.blend_pools import SEGMENTS, Pools, Question, Values, ascend, gather
+from training.job.blend_pools import SEGMENTS, Pools, Question, Values, above_0, ascend, crossed, gather, halves
 
 LEAST_SHOPPERS = 200
 """Of fewer nothing is learned: a default that suits most shops is the better guess."""
@@ -260,10 +260,10 @@ def _weights(
     def climbed(pools: Pools) -> Values:
         return _climbed(pools, late)
 
-    alone, several = (_held_out(pools, learn) for learn in (_best_alone, climbed))
-    learn, reached = (climbed, several) if _above_0(several - alone) else (_best_alone, alone)
+    alone, several = (crossed(pools, [*map(learn, halves(pools))]) for learn in (_best_alone, climbed))
+    learn, reached = (climbed, several) if above_0(several - alone) else (_best_alone, alone)
     known = pools.ndcg(before)
-    if not _above_0(reached - known) or reached.mean() < (1 + LEAST_BETTER) * known.mean():
+    if not above_0(reached - known) or reached.mean() < (1 + LEAST_BETTER) * known.mean():
         return {}
     return rounded(sources, learn(pools))
 
@@ -271,13 +271,6 @@ def _weights(
 def rounded(sources: Sequence[str], weights: Values) -> Mapping[str, float]:
     """The weights above 0 to three digits, however small: the least of them still fills the places that others leave."""
     return {name: float(f"{weight:.3g}") for name, weight in zip(sources, weights, strict=True) if weight > 0}
-
-
-def _held_out(pools: Pools, learn: Callable[[Pools], Values]) -> Values:
-    """NDCG@10 float64[u] of each shopper, by weights learned on the other half of them."""
-    half = len(pools) // 2
-    one, other = pools.between(0, half), pools.between(half, len(pools))
-    return np.concatenate([one.ndcg(learn(other)), other.ndcg(learn(one))])
 
 
 def _by_themselves(pools: Pools) -> Values:
@@ -297,11 +290,6 @@ def _climbed(pools: Pools, late: Callable[[], bool]) -> Values:
     weights = np.zeros(pools.shares.shape[1])
     weights[best] = ascend(few, np.full(len(best), 1 / len(best)), LEAST_GAIN, late)
     return weights
-
-
-def _above_0(gains: Values) -> bool:
-    """Tell whether the mean lies above 0 with 95 of 100 chances."""
-    return bool(gains.mean() > 1.645 * gains.std() / np.sqrt(len(gains)))
 
 
 def _asked(cut: Cut, segment: Segment, n_items: int) -> NDArray[np.int64]:

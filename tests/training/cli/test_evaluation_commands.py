@@ -96,6 +96,17 @@ def test_what_was_tuned_fits_the_terminal(printed: Printed) -> None:
     assert sum("not certain" in line for line in lines) == len(contributions)
 
 
+def test_weights_that_stay_are_told_with_what_new_ones_came_to(printed: Printed) -> None:
+    """New weights that are not surely better for others than those they were learned on are not taken."""
+    blend, users = Settings().blend, {"repeat": 60}
+    learned = Learned(
+        blend=blend, ndcg10={}, before={"repeat": 0.3612}, users=users, contributions=(), kept={"repeat": 0.3498}
+    )
+    show_tuned(Tuned(Settings(), (), learned, ("2026-01-01 + 28 days",)))
+    said = ["blend of repeat: NDCG@10 .361, and .350 with new weights, 60 users: the old ones stay"]
+    assert " ".join(printed()).split() == " ".join(said).split()
+
+
 @pytest.mark.parametrize(("trials", "named"), [(9, True), (10, False)])
 def test_a_study_of_few_trials_is_named(printed: Printed, trials: int, named: bool) -> None:
     """Where the search has only drawn at random so far, its name stands there with what to do; a study without a task has no need."""
