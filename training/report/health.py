@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import betainc
+from scipy.special import betainc, ndtri, stdtr
 
 from recsys import clock
 from recsys.categories import split_category
@@ -237,7 +237,9 @@ def changes(counts: Floats, reference: Floats) -> list[Change]:
     share f = reference at the end / reference in both (the conditional test of two Poisson means: Przyborowski and
     Wilenski, Biometrika 1940). Real counts vary more than Poisson ones: x and n are divided by Pearson's dispersion of the
     four weeks where it is above 1 (quasi-Poisson; McCullagh and Nelder, Generalized Linear Models, 1989, ch. 6), and the
-    binomial tail is continued to broken counts by the incomplete beta function.
+    binomial tail is continued to broken counts by the incomplete beta function. A dispersion found in 28 days is not known: of four
+    weeks that happened to be without a burst it is too small, and the next burst looks like a rise. So the chance of a rise is that
+    of Student's t with 27 degrees of freedom at as many standard deviations; falls need no such care.
 
     Three tests: silence since the last event, as a waiting time (one test however long it is, because the first length that
     would be an alarm decides), a fall and a rise over the last seven days. The caller holds each chance against a bound
@@ -260,6 +262,8 @@ def changes(counts: Floats, reference: Floats) -> list[Change]:
             found.append(Change("stopped" if seen == 0 else "fell", days, int(seen), float(expected), chance))
         elif days == WINDOW and seen > 0 and seen >= expected * MIN_CHANGE:
             chance = float(betainc(x, rest + 1, share))
+            if dispersion > 1:
+                chance = float(stdtr(WINDOW * WEEKS - 1, ndtri(chance)))
             found.append(Change("rose", days, int(seen), float(expected), chance))
     return found
 

@@ -149,6 +149,17 @@ def test_healthy_shops_get_hardly_any_false_alarm() -> None:
     assert alarmed <= 300 * FALSE_ALARMS + 3
 
 
+def test_counts_in_bursts_rarely_rise_by_chance() -> None:
+    """Of 60 series a shop whose counts vary four times as much as Poisson's, few have any alarm; by the binomial nine in a hundred."""
+    rng = np.random.default_rng(15)
+    alarmed, reference = 0, FLAT * 300
+    for _ in range(300):
+        series = rng.negative_binomial(5 / 3, 1 / 4, (60, 35)).astype(float)
+        found = [change for counts in series for change in changes(counts, reference)]
+        alarmed += any(change.chance <= FALSE_ALARMS / (3 * len(series)) for change in found)
+    assert alarmed <= 300 * 0.05
+
+
 def steady(shop: Shop, days: int, until: dict[str, int]) -> Shop:
     """Four purchases of each brand on each of these days back, but none of a brand in its last `until` days."""
     for back in range(days):
