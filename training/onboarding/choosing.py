@@ -69,7 +69,7 @@ def _beside(first: Proposal, other: Proposal, clash: str) -> str:
 
 
 def _by_location(first: Proposal, other: Proposal) -> str:
-    """What to write for a file with the stock of each item at each place; empty for all others."""
+    """Return what to write for a file with the stock of each item at each place; empty for all others."""
     there = {plain(name): name for name in other.rows.columns}
     stock = next((there[name] for name in _STOCKS if name in there), "")
     own, key = other.origin("item_id"), first.origin("item_id")

@@ -185,7 +185,7 @@ def other_kinds(name: str, text: pl.Series) -> list[str]:
 
 
 def documents(text: pl.Series) -> dict[str, str]:
-    """What each of a few kinds of documents is as an event, where some are no sale, such as quotes: the invoice is the purchase, or
+    """Tell what each of few kinds of documents is as an event, where some are no sale, such as quotes: the invoice is the purchase, or
     else the order, and "" is nothing; none where no word is a document of a sale."""
     words = text.unique(maintain_order=True).to_list() if text.n_unique() <= _MOST_KINDS else []
     if not any(_NO_SALE.search(plain(word)) for word in words):
