@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ STATIC = Path(__file__).parents[1] / "static"
 MAX_AGE_SECONDS = 86_400
 _OLD_ONES_DO = ", stale-while-revalidate=604800"
 """For a week a browser may use the one that it has while it asks for the new one."""
+_COMMENT_LINES = re.compile(rb"^[ ]*/\*\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
+"""Comments that stand on lines of their own, most of them types: who reads the script needs them, a page does not."""
 _SCRIPT, _TYPES = "text/javascript; charset=utf-8", "text/plain; charset=utf-8"
 
 
@@ -48,6 +51,7 @@ def _file(call: Call[NoParameters], name: str, media: str) -> Response:
 @cache
 def _bytes(name: str, zipped: bool) -> bytes:
     body = (STATIC / name).read_bytes()
+    body = body if name.endswith(".d.ts") else _COMMENT_LINES.sub(b"", body)
     return gzip.compress(body, mtime=0) if zipped else body
 
 

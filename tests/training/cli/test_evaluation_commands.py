@@ -12,6 +12,7 @@ from rich.console import Console
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import Settings
 from recsys.settings.placements import Placement
+from recsys.types import Segment
 from training import console
 from training.cli.evaluation_commands import show_evaluation, show_tuned
 from training.evaluation.blend_weights import Contribution, Learned
@@ -98,7 +99,8 @@ def test_what_was_tuned_fits_the_terminal(printed: Printed) -> None:
 
 def test_weights_that_stay_are_told_with_what_new_ones_came_to(printed: Printed) -> None:
     """New weights that are not surely better for others than those they were learned on are not taken."""
-    blend, users = Settings().blend, {"repeat": 60}
+    blend = Settings().blend
+    users: dict[Segment, int] = {"repeat": 60}
     learned = Learned(
         blend=blend, ndcg10={}, before={"repeat": 0.3612}, users=users, contributions=(), kept={"repeat": 0.3498}
     )
