@@ -78,7 +78,7 @@ def _erased(period: Period, keys: ErasureKeys) -> list[Erased]:
 
 
 def _beside(serving: ServingState, owners: Iterable[str], moment: int) -> dict[str, list[Span]]:
-    """Find when ids that are erased themselves were others' anonymous ids, by whose: what they did then is in the histories of these."""
+    """Find when erased ids were others' anonymous ids, by whose: what they did then is in the histories of these."""
     found = dict[str, list[Span]]()
     for owner in owners:
         for user in serving.users_of(owner) - {owner}:
