@@ -13,7 +13,8 @@ from recsys.tables.schema import TIME
 from recsys.tables.sources import ROW
 from recsys.tables.validation import Finding
 
-_BUYER, _SINCE, _SHARED, _OWN, _BOUGHT = "__buyer", "__since", "__shared", "__own", "__bought"
+_BUYER, _SINCE, _SHARED, _OWN = "__buyer", "__since", "__shared", "__own"
+_BOUGHT, _FIRST = "__bought", "__first"
 _LINE = (ROW, "user_id", "item_id", "timestamp", "order_id")
 NONE = pl.DataFrame(schema={ROW: pl.UInt64(), "timestamp": TIME, _BUYER: pl.String()})
 
@@ -63,6 +64,8 @@ UNMOVED = Returns()
 def find_returns(orders: pl.LazyFrame) -> Returns:
     """Find refunds of orders that their own user does not have: one other shopper alone has the order then, and bought the item.
 
+    Whoever bought anything before gives back something of their own, though it may not be in the tables: that is not told.
+
     Args:
         orders: resolved purchases and refunds of everybody, nobody's too.
     """
@@ -87,10 +90,17 @@ def find_returns(orders: pl.LazyFrame) -> Returns:
         refunds.join(owners, on="order_id")
         .join(own, on=["order_id", "user_id"], how="left", nulls_equal=True)
         .join(items, on=["order_id", "item_id"], how="left")
+        .join(_first_purchases(orders, refunds), on="user_id", how="left")
     )
     time = pl.col("timestamp")
     of_others = asked.filter((pl.col(_SINCE) <= time) & ~(pl.col(_OWN) <= time).fill_null(False))
     alone = pl.col(_SHARED).is_null() | (pl.col(_SHARED) > time)
     whole = pl.col("item_id").is_null() | (pl.col(_BOUGHT) <= time).fill_null(False)
-    found = of_others.filter(alone & whole)
+    found = of_others.filter(alone & whole & ~(pl.col(_FIRST) <= time).fill_null(False))
     return Returns(found.select(NONE.columns).sort(ROW), of_others.height - found.height)
+
+
+def _first_purchases(orders: pl.LazyFrame, refunds: pl.DataFrame) -> pl.DataFrame:
+    """Find when each user of some refunds first bought anything, also what counts for nothing."""
+    purchases = orders.filter((pl.col("event_type") == "purchase") & pl.col("user_id").is_in(refunds["user_id"].implode()))
+    return purchases.group_by("user_id").agg(pl.col("timestamp").min().alias(_FIRST)).collect(engine="streaming")

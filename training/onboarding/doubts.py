@@ -43,8 +43,9 @@ _OF_EVERYBODY = re.compile(r"(?:^|[\W_])(?:url|link|token|key|hash|id|code|uuid|
 _ONE_CHANNEL = "sms|push|whatsapp|call|phone"
 _OF_A_BROWSER = r"visitor|client|device|cookie|session|besucher|visiteur"
 """Words of names for ids of whoever is not logged in."""
-_HALF, _NEARLY_ALL = 0.5, 0.9
-"""Share of an item's further rows that must have its usual title, and from which nobody asks whether a shopper tells it better."""
+_SOME, _HALF, _NEARLY_ALL = 0.1, 0.5, 0.9
+"""Share of an item's further rows that must have its usual title: the least, where a shopper tells it half as well at most; else; and
+from which nobody asks whether a shopper tells it better."""
 _MANY = 0.05
 """Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
@@ -136,8 +137,8 @@ def tell_title(found: Proposal) -> None:
     if "title" in map(plain, refused):  # by its own name it would be taken all the same
         columns["title"] = []
     found.unsure.append(
-        f"{first} is title by its name, but the rows of one item differ in it, as in the names of shoppers: it is not used. Set"
-        " `title` under `[data.events.columns]` to what items are called"
+        f"{first} is title by its name, but the rows of one item differ in it, as in the names of shoppers or orders: it is not used."
+        " Set `title` under `[data.events.columns]` to what items are called"
     )
 
 
@@ -150,7 +151,9 @@ def _names_items(found: Proposal, own: str) -> bool:
     by_user = (told_by(found.rows, own, user) or 0.0) if user else 0.0
     if by_item is None:
         return by_user < _HALF
-    return by_item >= _HALF and by_item >= min(by_user, _NEARLY_ALL)
+    if by_item < _HALF:  # as where variants or languages have titles of their own
+        return by_item >= max(_SOME, 2 * by_user)
+    return by_item >= min(by_user, _NEARLY_ALL)
 
 
 def tell_times(found: Proposal) -> None:

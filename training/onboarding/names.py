@@ -234,7 +234,7 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
 
     Names that the lists hold go before those whose words say it. usable: by canonical column, the columns whose values could be its
     own, and by table and canonical column those that are preferred; one that has its name is taken whatever stands in it, but for an
-    `item_id` where another column is preferred: a platform may call the numbers of its lines so.
+    `item_id` where another column that says id or SKU is preferred: a platform may call the numbers of its lines so.
     """
     left, found = list(columns), dict[str, str]()
     for canonical, words in KNOWN[table].items():
@@ -243,6 +243,8 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
         fits = {canonical, *usable.get(canonical, left)}
         its_own = {canonical} if canonical != "item_id" else set()
         preferred = fits & {*its_own, *usable.get(f"{table}.{canonical}", usable.get("filled", left))}
+        if canonical == "item_id" and canonical in left and canonical not in preferred:
+            preferred = {name for name in preferred if {"id", "sku"} & {*concepts(name)}}
         mine = {name: at for name, at in ranks.items() if name in preferred}
         mine = mine or {name: at for name, at in ranks.items() if name in fits}
         if mine:

@@ -12,6 +12,8 @@ _RENEWED_DAYS = 14
 """Lines of one order so many days apart are hardly a page that was loaded again."""
 
 
+_BY_CHANCE = 5
+"""Items that would be among both by mere chance, below which it says nothing that none is."""
 _FEWEST = 10
 """Of fewer items that were looked at, or bought, nothing is told by none of them being both."""
 _ROUNDING = 0.99
@@ -56,9 +58,10 @@ def never_both(events: pl.LazyFrame, rows: int, file: str) -> list[Finding]:
     of_items = events.filter(pl.col("item_id").is_not_null())
     looked, bought = (pl.col("event_type").is_in(kinds).any() for kinds in (["view", "cart_add"], ["purchase"]))
     items = of_items.group_by("item_id").agg(looked.alias("looked"), bought.alias("bought"))
-    counts = items.select(pl.col("looked", "bought").sum(), (pl.col("looked") & pl.col("bought")).sum().alias("both"))
-    n_looked, n_bought, both = counts.collect(engine="streaming").row(0)
-    if both or min(n_looked, n_bought) < _FEWEST:
+    both = (pl.col("looked") & pl.col("bought")).sum().alias("both")
+    counts = items.select(pl.col("looked", "bought").sum(), both, pl.len())
+    n_looked, n_bought, n_both, n_items = counts.collect(engine="streaming").row(0)
+    if n_both or min(n_looked, n_bought) < _FEWEST or n_looked * n_bought < _BY_CHANCE * n_items:
         return []
     advice = (
         "map a column under `columns.item_id` that holds one id of an item in all kinds of events: nothing links what is looked at "

@@ -81,3 +81,23 @@ def test_lines_are_joined_by_the_order_and_not_by_its_moment(tmp_path: Path) -> 
     assert found
     assert found.settings["join"][0]["on"] == {"order_id": "entity_id"}
     assert not any("increment_id" in each for each in found.unsure)
+
+
+def test_pieces_that_there_is_one_of_keep_their_id(tmp_path: Path) -> None:
+    """No id comes twice in second-hand goods: a column that names kinds of them says no id."""
+    rows = [
+        f"u{at % 9},{1000 + at * 7},{('Chair', 'Lamp', 'Sofa')[at % 3]},2026-10-{at % 28 + 1:02}T10:00:00Z,view"
+        for at in range(60)
+    ]
+    found = read_proposal(tmp_path, "user_id,item_id,product,timestamp,event_type", rows)
+    assert found["columns"].get("item_id", "item_id") == "item_id"
+
+
+def test_titles_of_variants_are_titles(tmp_path: Path) -> None:
+    """The rows of one item differ in them, and a shopper tells them no better."""
+    rows = [
+        f"u{at % 37},P{at % 5},Tee {at % 5} {('Red', 'Blue', 'Green')[at // 5 % 3]},2026-10-{at % 28 + 1:02}T10:00:00Z,view"
+        for at in range(150)
+    ]
+    found = read_proposal(tmp_path, "user_id,item_id,title,timestamp,event_type", rows)
+    assert found["columns"].get("title", "title") == "title"
