@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 
 from recsys import clock
 from recsys.behaviour import CART_ADD, PURCHASE, VIEW, last_session
+from recsys.clock import DAY
 from recsys.engine.pipeline import Engine
 from recsys.live.item_changes import Change, ChangeKind, lowest_before
 from recsys.locales import price_text, zone
@@ -25,6 +26,8 @@ FEWEST_SESSIONS = 3
 """Sessions from which on the hour in which most of them begin counts as usual."""
 FOREVER = int(np.iinfo(np.int64).max)
 """A moment that does not come."""
+MAX_EARLIER = 50
+"""Most earlier changes of an item that its news is held against."""
 _CART_REMOVE = int(EventType.CART_REMOVE)
 
 
@@ -34,7 +37,8 @@ class TriggerHit(NamedTuple):
     since: when it arose, in microseconds · key: what makes it one of its own among those of its kind and user: ids and event
     times, never rows · anchors: rows of the items that it is about, the first first · reason: why they stand on the slate; None:
     they do not · once_since: it is not due if one of its kind was found due from this moment on · category, brand: what the slate
-    keeps to · content: row of the content, or -1 · price_before: what the first item cost before, if it got cheaper.
+    keeps to · content: row of the content, or -1 · price_before: what the first item cost before, if it got cheaper · said_by: keys
+    of earlier ones that said the same, so that it is not due if one of them was found due.
     """
 
     since: int
@@ -46,10 +50,12 @@ class TriggerHit(NamedTuple):
     brand: str | None = None
     content: int = -1
     price_before: float | None = None
+    said_by: tuple[str, ...] = ()
 
 
 class TriggerContext:
-    """Context that is the same for every shopper at one moment: the engine that serves, the settings, and what changed of items.
+    """Context that is the same for every shopper at one moment: the engine that serves, the settings, and what changed of items,
+    the newest first, in twice the days for which it is news.
 
     `runs_low` bool[n] marks the available items whose stock is at risk · `high_spend` is the revenue of a high spender.
     """
@@ -66,13 +72,22 @@ class TriggerContext:
         self.settings: MomentsSettings = engine.settings.moments
         self.catalog: Catalog = engine.catalog
         self.news: dict[ChangeKind, dict[int, Change]] = {"back_in_stock": {}, "price_drop": {}, "price_rise": {}}
-        """Row of an item = its newest change of a kind, the first given; `before` of a drop is the lowest price that it had before it,
-        among the changes given."""
-        lowest = lowest_before(changes)
+        """Row of an item = its newest change of a kind, the first given, if it is news yet; `before` of a drop is the lowest price
+        that it had before it, among the changes given."""
+        self.earlier: defaultdict[tuple[ChangeKind, int], list[int]] = defaultdict(list)
+        """Kind and row of an item = when it changed so in the days before its news, in microseconds, the latest first; the latest
+        `MAX_EARLIER` alone."""
+        lowest, days = lowest_before(changes), int(self.settings.change_days * DAY)
         for each in changes:
-            if (row := self.catalog.row(each.item_id)) >= 0:
+            if (row := self.catalog.row(each.item_id)) < 0:
+                continue
+            if (newest := self.news[each.change].get(row)) is not None:
+                earlier = self.earlier[each.change, row]
+                if each.at > newest.at - days and len(earlier) < MAX_EARLIER:
+                    earlier.append(each.at)
+            elif each.at > now - days:
                 before = lowest.get(each.item_id) if each.change == "price_drop" else each.before
-                self.news[each.change].setdefault(row, each._replace(before=before))
+                self.news[each.change][row] = each._replace(before=before)
         self.runs_low: Mask = np.zeros(self.catalog.n_items, bool) if runs_low is None else runs_low
         self.high_spend = high_spend
 

@@ -163,7 +163,7 @@ class Finder:
         trigger_context = TriggerContext(
             self._serving.engine,
             now,
-            tuple(self._state.item_changes.since(now - int(settings.change_days * DAY))),
+            tuple(self._state.item_changes.since(now - 2 * int(settings.change_days * DAY))),
             runs_low(catalog, settings.lead_days),
             self._high_spend,
         )
@@ -262,9 +262,11 @@ class Finder:
         self, hits: Mapping[str, Mapping[MomentKind, Sequence[TriggerHit]]]
     ) -> dict[str, dict[MomentKind, list[TriggerHit]]]:
         """Return what is left by user and kind without what they were notified of, under whichever id: by its key, or lately by
-        another of its kind."""
+        another of its kind that said the same."""
         ids = {
-            (user, kind, due.key): [moment_id(kind, each, due.key) for each in (user, *self._other_ids(user))]
+            (user, kind, due.key): [
+                moment_id(kind, each, key) for each in (user, *self._other_ids(user)) for key in (due.key, *due.said_by)
+            ]
             for user, kinds in hits.items()
             for kind, some in kinds.items()
             for due in some

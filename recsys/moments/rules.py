@@ -132,19 +132,19 @@ def high_spender(user_context: UserContext) -> Iterator[TriggerHit]:
 
 def back_in_stock(user_context: UserContext) -> Iterator[TriggerHit]:
     """An item that was viewed or carted and not bought can be bought again."""
-    catalog = user_context.trigger_context.catalog
-    for row, at, _ in _news(user_context, "back_in_stock"):
-        yield TriggerHit(at, f"{catalog.item_id(row)} {at}", (row,), user_context.reason("back_in_stock"))
+    reason = user_context.reason("back_in_stock")
+    for row, at, _, key, said_by in _news(user_context, "back_in_stock"):
+        yield TriggerHit(at, key, (row,), reason, said_by=said_by)
 
 
 def price_drop(user_context: UserContext) -> Iterator[TriggerHit]:
     """An item that was viewed or carted and not bought costs less than it did in the days before, and still does."""
     catalog = user_context.trigger_context.catalog
-    for row, at, before in _news(user_context, "price_drop"):
+    for row, at, before, key, said_by in _news(user_context, "price_drop"):
         if before is not None and is_cheaper(float(catalog.price[row]), before):
             price = user_context.price(float(catalog.price[row]))
             reason = user_context.reason("price_drop", price=price, before=user_context.price(before))
-            yield TriggerHit(at, f"{catalog.item_id(row)} {at}", (row,), reason, price_before=before)
+            yield TriggerHit(at, key, (row,), reason, price_before=before, said_by=said_by)
 
 
 def low_stock(user_context: UserContext) -> Iterator[TriggerHit]:
@@ -172,8 +172,9 @@ def _left_lately(user_context: UserContext) -> bool:
     return spans.left_lately(user_context).holds(user_context.now) and not user_context.bought_on_visit
 
 
-def _news(user_context: UserContext, change: ChangeKind) -> Iterator[tuple[int, int, float | None]]:
-    """Available items that changed lately and that the shopper cared for before, with when they did and the price before."""
+def _news(user_context: UserContext, change: ChangeKind) -> Iterator[tuple[int, int, float | None, str, tuple[str, ...]]]:
+    """Available items that changed lately and that the shopper cared for before, with when they did, the price before, the key of
+    this news and those of the same news in the days before it."""
     trigger_context = user_context.trigger_context
     news, seen_days = trigger_context.news[change], trigger_context.settings.seen_days
     for row in user_context.interested_in() if news else ():
@@ -182,4 +183,6 @@ def _news(user_context: UserContext, change: ChangeKind) -> Iterator[tuple[int, 
             continue
         recent = spans.news_of(user_context, found.at).holds(user_context.now)
         if recent and user_context.interest(row, found.at) >= found.at - seen_days * DAY:
-            yield row, found.at, found.before
+            earlier = trigger_context.earlier.get((change, row), ())
+            key, *said_by = (f"{trigger_context.catalog.item_id(row)} {at}" for at in (found.at, *earlier))
+            yield row, found.at, found.before, key, tuple(said_by)

@@ -480,6 +480,25 @@ def test_other_items_have_everybody_looked_at_again(worker: Worker) -> None:
     assert "user-6" in worker.users("back_in_stock")
 
 
+def test_an_item_that_flickers_is_told_of_once_in_a_week(worker: Worker) -> None:
+    """A stock that comes and goes each day is one piece of news for a week, also where the day's limit would allow another message."""
+    worker.post(event("user-5", "gone-1", at=ago(days=2)))
+    days_told = []
+    for day in range(10):
+        now = NOW + timedelta(days=day)
+        back(worker, "gone-1", now - timedelta(minutes=1))
+        if worker.find("back_in_stock", now):
+            days_told.append(day)
+        gone(worker, "gone-1", now + timedelta(hours=1))
+    assert days_told == [0, 7]
+
+
+def gone(worker: Worker, item: str, at: datetime) -> None:
+    """The shop says that an item is sold out."""
+    worker.state.add_items([ItemUpdate(item, available=False)], micros(at))
+    worker.serving.catch_up()
+
+
 def back(worker: Worker, item: str, at: datetime) -> None:
     """The shop says that an item can be bought again."""
     standing = Standing(worker.engine.catalog, worker.state.last(), micros(at))
