@@ -79,7 +79,7 @@ class TriggerContext:
         `MAX_EARLIER` alone."""
         lowest, days = lowest_before(changes), int(self.settings.change_days * DAY)
         for each in changes:
-            if (row := self.catalog.row(each.item_id)) < 0:
+            if (row := self.catalog.row(each.item_id)) < 0 or each.change not in self.news:  # a newer node's word is none here
                 continue
             if (newest := self.news[each.change].get(row)) is not None:
                 earlier = self.earlier[each.change, row]

@@ -43,11 +43,11 @@ LONGEST = DAY
 
 
 class Look(NamedTuple):
-    """Result of a look at somebody: `why` there is a moment or none (`later`: another message keeps it back, `unlooked`: no line was
-    made, or there is nothing to show), and from when on (microseconds) it can turn out otherwise, unless they do something, an item
-    changes, or, for `later`, they are notified of something."""
+    """Result of a look at somebody: `why` there is a moment or none (`later`: another message keeps it back, `nothing`: there is none
+    to show, `unlooked`: no line was made), and from when on (microseconds) it can turn out otherwise, unless they do something, an
+    item changes, or, for `later`, they are notified of something."""
 
-    why: Literal["due", "not due", "later", "unlooked"]
+    why: Literal["due", "not due", "later", "nothing", "unlooked"]
     until: int
     moment: Moment | None = None
 
@@ -89,8 +89,10 @@ class Finder:
     def _find(self, kind: MomentKind, now: int, limit: int, received_at: int) -> int:
         trigger_context = self._trigger_context(now)
         stands = self._standing(kind, now)
-        places, written = self._candidates(kind, trigger_context), 0
-        for chunk in _chunks(places[stands[places] <= now][:MAX_LOOKED_AT], AT_ONCE):
+        written, places = 0, self._candidates(kind, trigger_context)
+        places = places[stands[places] <= now]
+        places = places[np.argsort(stands[places], kind="stable")]  # for whom nothing was found yet, then who waits longest
+        for chunk in _chunks(places[:MAX_LOOKED_AT], AT_ONCE):
             user_ids = [self._contact_index.user_id(place) for place in chunk.tolist()]
             looks = self.look(kind, user_ids, now, trigger_context, max_n=limit - written)
             found = [each.moment for each in looks if each.moment is not None]
@@ -103,11 +105,8 @@ class Finder:
 
     def _write(self, found: Sequence[Moment], received_at: int) -> int:
         """Write down what was found of those who were not forgotten since; returns how many are new."""
-        known, forgotten = (
-            self._serving.read_to,
-            self._serving.forgotten,
-        )  # the number first: other threads read on meanwhile
-        left = not_forgotten(found, forgotten)
+        known = self._serving.read_to  # the number first: other threads read on meanwhile
+        left = not_forgotten(found, self._serving.forgotten)
         return sum(self._state.moments.write(left, self._settings.per_day, received_at, known))
 
     def may_write_to(self, user_id: str) -> bool:
@@ -142,17 +141,20 @@ class Finder:
             each for user_id in self._paced(user_ids) if (each := self._user_context(user_id, trigger_context)) is not None
         ]
         looks = dict.fromkeys(user_ids, Look("not due", now + LONGEST))
-        looks |= {each.user_id: Look("not due", _until(now, next_turn(kind, each))) for each in self._paced(users)}
+        looks |= {each.user_id: Look("not due", min(now + LONGEST, next_turn(kind, each))) for each in self._paced(users)}
         candidates = [_Candidate(each, hits) for each in self._paced(users) if (hits := self._hits(kind, each))]
         if not whatever_was_notified:
             candidates = self._not_notified(kind, candidates)
             kept = self._kept_back(kind, candidates)
-            looks |= {user_id: Look("later", _until(now, turn)) for user_id, turn in kept.items()}
+            looks |= {user_id: Look("later", min(now + LONGEST, turn)) for user_id, turn in kept.items()}
             candidates = [each for each in candidates if each.user_context.user_id not in kept]
         looks |= {each.user_context.user_id: Look("unlooked", NEVER) for each in candidates}
-        for chosen in self._paced(candidates[:max_n]):
-            if (found := self._moment(kind, chosen)) is not None:
-                looks[chosen.user_context.user_id] = Look("due", NEVER, found)
+        left = len(candidates) if max_n is None else max_n
+        for chosen in self._paced(candidates):
+            if left:
+                found = self._moment(kind, chosen)
+                left -= found is not None
+                looks[chosen.user_context.user_id] = Look("nothing", now) if found is None else Look("due", NEVER, found)
         return [looks[user_id] for user_id in user_ids]
 
     def _trigger_context(self, now: int) -> TriggerContext:
@@ -334,10 +336,6 @@ def _is_refused(hit: TriggerHit, said: Iterable[tuple[str, str]]) -> bool:
         else hides == "category" and hit.category is not None and within_category(hit.category, value)
         for hides, value in said
     )
-
-
-def _until(now: int, turn: int) -> int:
-    return min(turn, now + LONGEST)
 
 
 def _high_spend(revenue: NDArray[np.float64], share: float) -> float:

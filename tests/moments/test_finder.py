@@ -493,6 +493,20 @@ def test_an_item_that_flickers_is_told_of_once_in_a_week(worker: Worker) -> None
     assert days_told == [0, 7]
 
 
+def test_whom_nothing_can_be_shown_keeps_nobody_back(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A brand that is sold out gives no moment; who waits for it takes up neither a poll of one line nor a search of a few people."""
+    loved = [event("cara", "lamp-1", at=ago(minutes=200 - n)) for n in range(4)]
+    other = [event("zed", "sofa-1", at=ago(minutes=120 - n)) for n in range(4)]
+    worker = Worker(with_settings(make(*loved, *other).engine(), kinds=("brand_trending",)), tmp_path)
+    catalog = worker.engine.catalog
+    brand = catalog.brands.row(catalog.item(catalog.row("lamp-1"))["brand"] or "")
+    for row in catalog.brand_items(brand).tolist():
+        gone(worker, catalog.item_id(row), NOW)
+    monkeypatch.setattr("recsys.moments.finder.MAX_LOOKED_AT", 1)
+    assert [worker.find("brand_trending", NOW + timedelta(minutes=minute), limit=1) for minute in range(3)] == [0, 1, 0]
+    assert [line["user_id"] for line in worker.lines("brand_trending")] == ["zed"]
+
+
 def gone(worker: Worker, item: str, at: datetime) -> None:
     """The shop says that an item is sold out."""
     worker.state.add_items([ItemUpdate(item, available=False)], micros(at))
