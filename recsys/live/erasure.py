@@ -70,6 +70,12 @@ class ErasureKeys:
         """An id as the rules leave it, then as it is given, where that is another one."""
         return tuple(dict.fromkeys((alike_id(user_id, self._rules), user_id))) if self._rules else (user_id,)
 
+    def spelled_among(self, user_id: str, known: Iterable[str]) -> list[str]:
+        """The spellings of an id, then the ids of those known that are others of its spellings."""
+        alike = alike_id(user_id, self._rules)
+        others = [each for each in known if alike_id(each, self._rules) == alike] if self._rules else ()
+        return list(dict.fromkeys((*self.spellings(user_id), *others)))
+
     def hashes(self, user_id: str) -> tuple[str, ...]:
         """The subjects that a tombstone of an id may have: one per spelling and secret, that of `sign` first; those of before there
         were rules are of the id as it was given."""

@@ -18,6 +18,7 @@ from recsys.snapshot.put.overlay import Room
 
 MIN_DROP = 0.01
 """Smallest share of its price by which an item gets cheaper that is worth a word: less is rounding, or another exchange rate."""
+_KEPT_AS = {"price_rise": "price_drop"}
 _AT_ONCE = 10_000
 """Rows of one step of deleting."""
 ADD_CHANGE = """INSERT INTO item_changes (seq, item_id, change, changed_at, price_before, price_after)
@@ -27,7 +28,8 @@ ORDER BY changed_at DESC, seq DESC"""
 _DROP = f"DELETE FROM item_changes WHERE seq IN (SELECT seq FROM item_changes WHERE changed_at < ? LIMIT {_AT_ONCE})"
 
 ChangeKind = Literal["back_in_stock", "price_drop", "price_rise"]
-"""A rise is no news, but says that what an item cost before a later drop was not what it cost before that."""
+"""A rise is no news, but says that what an item cost before a later drop was not what it cost before that. The log keeps it as a
+drop to a higher price, which nodes of a version that knows no rises tell nobody of."""
 
 
 class Change(NamedTuple):
@@ -57,11 +59,21 @@ class ItemChanges:
 
     def since(self, moment: int) -> list[Change]:
         """The changes later than `moment` (microseconds), the newest first."""
-        return [Change._make(row) for row in self._log.read(_SINCE, moment)]
+        return [_read(Change._make(row)) for row in self._log.read(_SINCE, moment)]
 
     def drop(self, before: int) -> int:
         """Delete the changes from before a moment, in steps after which others may write; returns how many."""
         return self._log.repeat(_DROP, before, step=_AT_ONCE)
+
+
+def kept(change: Change) -> tuple[str, str, int, float | None, float | None]:
+    """The values of a row of the log behind its number."""
+    return change.item_id, _KEPT_AS.get(change.change, change.change), change.at, change.before, change.after
+
+
+def _read(change: Change) -> Change:
+    rises = change.before is not None and change.after is not None and change.after > change.before
+    return change._replace(change="price_rise") if rises else change
 
 
 class _Offer(NamedTuple):
@@ -119,15 +131,18 @@ def _differences(item_id: str, at: int, before: _Offer, after: _Offer) -> Iterat
         yield Change(item_id, at, "price_rise", before.price, after.price)
 
 
-def lowest_before(item_changes: Iterable[Change]) -> dict[str, float]:
-    """Find of each item the lowest price that it had before its newest drop, as far as changes, the newest first, tell."""
-    lowest: dict[str, float] = {}
+def lowest_before(item_changes: Iterable[Change], within: int) -> dict[str, float]:
+    """Find of each item the lowest price that it had in so many microseconds before its newest drop, as far as changes, the newest
+    first, tell."""
+    lowest, dropped_at = dict[str, float](), dict[str, int]()
     for change in item_changes:
+        item_id = change.item_id
         if change.before is None:
             continue
-        if change.item_id in lowest:
+        if item_id not in lowest:
+            if change.change == "price_drop":
+                lowest[item_id], dropped_at[item_id] = change.before, change.at
+        elif change.at > dropped_at[item_id] - within:
             known = change.before if change.after is None else min(change.before, change.after)
-            lowest[change.item_id] = min(lowest[change.item_id], known)
-        elif change.change == "price_drop":
-            lowest[change.item_id] = change.before
+            lowest[item_id] = min(lowest[item_id], known)
     return lowest

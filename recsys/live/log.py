@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from recsys.item_updates import ItemUpdate
@@ -17,13 +18,15 @@ from recsys.live.dislikes import Dislikes
 from recsys.live.driver import Appended, Driver, Step, Transaction
 from recsys.live.erasure import Erased, Tombstone, Tombstones
 from recsys.live.experiments import ExperimentLog
-from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes, without_room
+from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes, kept, without_room
 from recsys.live.joins import Joins
 from recsys.live.moments import MomentLog
 from recsys.live.pinned_slates import PinnedSlates
 from recsys.live.rows import EVER, HIGHEST, News
+from recsys.snapshot.identity_links import Span
 from recsys.types import Event, Link
 
+_NO_SPANS: Mapping[str, Sequence[Span]] = MappingProxyType({})
 _PERIODS_AT_ONCE = 20
 """Periods of forgotten ids in one step of deleting."""
 
@@ -130,7 +133,7 @@ class EventLog:
                 updates = [update for update, problem in zip(updates, problems, strict=True) if problem is None]
                 found = changes(standing, since, updates)
             log.add_all(rows.ADD_ITEM_UPDATE, [rows.item_update_row(each, received_at) for each in updates])
-            log.add_all(ADD_CHANGE, [(each.item_id, each.change, each.at, each.before, each.after) for each in found])
+            log.add_all(ADD_CHANGE, [kept(each) for each in found])
         return problems
 
     def forget(self, erased: Sequence[Erased], at: int) -> dict[str, int]:
@@ -147,10 +150,16 @@ class EventLog:
             log.add_all(rows.ADD_TOMBSTONE, stones)
             return _delete(log, [(each.user_id, each.since, each.until) for each in erased[:_PERIODS_AT_ONCE]])
 
-    def delete_rest(self, erased: Sequence[Erased], at: int, deleted: Mapping[str, int]) -> dict[str, int]:
-        """Delete what `ignore` left, which counted `deleted`, up to the same moment, in steps after which others may write; returns
-        the counts of both. What is cut off is left to `forget_again`."""
+    def delete_rest(
+        self, erased: Sequence[Erased], at: int, deleted: Mapping[str, int], before: Mapping[str, Sequence[Span]] = _NO_SPANS
+    ) -> dict[str, int]:
+        """Delete what `ignore` left, which counted `deleted`, and of ids that were erased `before` what a call that was cut off left,
+        in steps after which others may write; returns the counts of all.
+
+        at: the latest moment of what is there, by the wall clock too. What is cut off is left to the next call, or to `forget_again`.
+        """
         rest = [(each.user_id, each.since, min(each.until, at + 1)) for each in erased[_PERIODS_AT_ONCE:]]
+        rest += [(each, since, until + 1) for each, spans in before.items() for since, until in spans]
         steps = [deleted, *self._delete(rest)]
         self._log.wipe()
         return {kind: sum(step[kind] for step in steps) for kind in deleted}

@@ -147,8 +147,8 @@ def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, n
 
 def _still_wanted(card: MomentCard, anchors: Sequence[int], serving: ServingState, now: int) -> list[int]:
     """The items of which the moment's kind still holds, by what its person, under whichever id, is known to have done by now: of a
-    cart those that lie in it, of what is bought again those still due, of other kinds those not bought since they were looked at, and
-    among them of what runs low those that do."""
+    cart those that lie in it, of what is bought again those still due, of other kinds those not bought since they were looked at,
+    up to when the moment was found, and among them of what runs low those that do."""
     user_id, kind, catalog = serving.owner_of(card.moment.user_id), card.line.kind, serving.engine.catalog
     context = TriggerContext(serving.engine, now)
     user = UserContext(user_id, serving.person(user_id), serving.history(user_id), context)
@@ -161,7 +161,7 @@ def _still_wanted(card: MomentCard, anchors: Sequence[int], serving: ServingStat
     if kind == "low_stock":
         low = runs_low(catalog, context.settings.lead_days, np.array(anchors, np.int32))
         anchors = [row for row, holds in zip(anchors, low.tolist(), strict=True) if holds]
-    return [row for row in anchors if user.interest(row, now + 1) > NEVER]
+    return [row for row in anchors if user.interest(row, card.moment.at + 1) > NEVER]
 
 
 _read = msgspec.json.Decoder(_Line).decode

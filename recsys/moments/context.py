@@ -73,13 +73,16 @@ class TriggerContext:
         self.catalog: Catalog = engine.catalog
         self.news: dict[ChangeKind, dict[int, Change]] = {"back_in_stock": {}, "price_drop": {}, "price_rise": {}}
         """Row of an item = its newest change of a kind, the first given, if it is news yet; `before` of a drop is the lowest price
-        that it had before it, among the changes given."""
+        that it had in the days before it, among the changes given."""
         self.earlier: defaultdict[tuple[ChangeKind, int], list[int]] = defaultdict(list)
         """Kind and row of an item = when it changed so in the days before its news, in microseconds, the latest first; the latest
         `MAX_EARLIER` alone."""
-        lowest, days = lowest_before(changes), int(self.settings.change_days * DAY)
+        days = int(self.settings.change_days * DAY)
+        lowest = lowest_before(changes, days)
         for each in changes:
-            if (row := self.catalog.row(each.item_id)) < 0 or each.change not in self.news:  # a newer node's word is none here
+            if (
+                row := self.catalog.row(each.item_id)
+            ) < 0 or each.change not in self.news:  # a newer node's word is none here
                 continue
             if (newest := self.news[each.change].get(row)) is not None:
                 earlier = self.earlier[each.change, row]

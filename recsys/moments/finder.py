@@ -61,8 +61,7 @@ class _Candidate(NamedTuple):
 class Finder:
     """Finds who is due, for one worker and one snapshot; threads may share it.
 
-    It keeps the contact index (35 bytes a person) and, of each kind asked for, until when what was found of each person stands
-    (8 bytes).
+    It keeps the contact index (35 bytes a person) and, of each kind asked for, until when what was found of each stands (8 bytes).
     """
 
     def __init__(
@@ -247,7 +246,7 @@ class Finder:
         kept = {
             user_id: min(next_turn(name, users[user_id]) for name, hits in by_kind.items() if hits)
             for user_id, by_kind in left.items()
-            if any(by_kind.values())
+            if any(self._moment(name, _Candidate(users[user_id], hits)) for name, hits in by_kind.items() if hits)
         }
         return kept | self._had_enough(candidates)
 
@@ -265,17 +264,16 @@ class Finder:
     ) -> dict[str, dict[MomentKind, list[TriggerHit]]]:
         """Return what is left by user and kind without what they were notified of, under whichever id: by its key, or lately by
         another of its kind that said the same."""
+        theirs = {user: (user, *self._other_ids(user)) for user, kinds in hits.items() if any(kinds.values())}
         ids = {
-            (user, kind, due.key): [
-                moment_id(kind, each, key) for each in (user, *self._other_ids(user)) for key in (due.key, *due.said_by)
-            ]
+            (user, kind, due.key): [moment_id(kind, each, key) for each in theirs[user] for key in (due.key, *due.said_by)]
             for user, kinds in hits.items()
             for kind, some in kinds.items()
             for due in some
         }
         known = self._state.moments.notified([each for some in ids.values() for each in some])
         since = [due.once_since for kinds in hits.values() for some in kinds.values() for due in some]
-        lately = self._lately([user for user, kinds in hits.items() if any(kinds.values())], since)
+        lately = self._lately(list(theirs), since)
         return {
             user: {
                 kind: [
@@ -299,8 +297,12 @@ class Finder:
 
     def _notified_to(self, user_ids: Collection[str], since: int) -> list[Notified]:
         """Return what was found due from a moment (microseconds) on for these users, also under their other ids, by user."""
-        users = {each: user for user in user_ids for each in self._other_ids(user)} | {each: each for each in user_ids}
-        return [each._replace(user_id=users[each.user_id]) for each in self._state.moments.notified_to(list(users), since)]
+        users: dict[str, list[str]] = {}
+        for user in dict.fromkeys(user_ids):
+            for each in dict.fromkeys((user, *self._other_ids(user))):
+                users.setdefault(each, []).append(user)
+        notified = self._state.moments.notified_to(list(users), since)
+        return [each._replace(user_id=user) for each in notified for user in users[each.user_id]]
 
     def _other_ids(self, user_id: str) -> list[str]:
         """The other ids under which somebody may have been notified: joined accounts, and those linked last."""

@@ -104,9 +104,13 @@ def test_a_rise_is_noted(state: EventLog) -> None:
     assert [(each.change, each.before, each.after) for each in found] == [
         (DROP, 120.0, 90.0), (RISE, 80.0, 120.0), (DROP, 100.5, 80.0), (RISE, 100.0, 100.5)
     ]  # fmt: skip
-    assert lowest_before(found) == {SOFA: 80.0}
-    assert lowest_before(found[2:]) == {SOFA: 100.0}
-    assert lowest_before(found[3:]) == {}
+    assert {kind for [kind] in state.driver.read("SELECT change FROM item_changes")} == {DROP}, (
+        "nodes of before know no rise"
+    )
+    assert lowest_before(found, 9) == {SOFA: 80.0}
+    assert lowest_before(found, 1) == {SOFA: 120.0}
+    assert lowest_before(found[2:], 9) == {SOFA: 100.0}
+    assert lowest_before(found[3:], 9) == {}
 
 
 @pytest.mark.parametrize(

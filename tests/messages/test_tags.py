@@ -32,4 +32,7 @@ def test_what_stands_in_another_attribute_is_no_address() -> None:
     """A title that reads like an attribute stays text within its quotes, and the address beside it is looked at."""
     tag = f'<img src="javascript:x" alt="{LAMP}" width="256">'
     assert _safe_tag(tag, HOME) == f'<img src="{HOME}" alt="{LAMP}" width="256">'
+    assert _safe_tag('<a x=\xa0" href="vb:2">', HOME) == f'<a x=\xa0" href="{HOME}">', "it is no blank of HTML"
+    assert _tidy("html", '<a/href="vb:2">', HOME) == f'<a/href="{HOME}">'
+    assert _tidy("html", '<a x="1"href="vb:2">', HOME) == f'<a x="1"href="{HOME}">'
     assert _safe_tag(f"<a title='{LAMP}' href=vb:2>", HOME) == f"<a title='{LAMP}' href=\"{HOME}\">"

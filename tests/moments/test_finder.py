@@ -493,6 +493,27 @@ def test_an_item_that_flickers_is_told_of_once_in_a_week(worker: Worker) -> None
     assert days_told == [0, 7]
 
 
+def test_an_urgent_kind_with_nothing_to_show_keeps_no_other_back(make: Make, tmp_path: Path) -> None:
+    """Who would be told of a brand that is sold out is told of a category; as long as it can be shown they wait for it."""
+    shop = make(*[event("cara", "lamp-1", at=ago(minutes=120 - n)) for n in range(4)])
+    worker = Worker(with_settings(shop.engine(), kinds=("brand_trending", "category_bestsellers")), tmp_path)
+    catalog = worker.engine.catalog
+    assert [each.why for each in worker.finder.look("category_bestsellers", ["cara"], micros(NOW))] == ["later"]
+    for row in catalog.brand_items(catalog.brands.row(catalog.item(catalog.row("lamp-1"))["brand"] or "")).tolist():
+        gone(worker, catalog.item_id(row), NOW)
+    assert [each.why for each in worker.finder.look("category_bestsellers", ["cara"], micros(NOW))] == ["due"]
+
+
+def test_a_rise_is_known_as_long_as_the_drop_after_it(worker: Worker) -> None:
+    """A price that was raised eight days ago and put back two days later is no news while the drop would be, also on its last day."""
+    worker.post(event("user-5", "sofa-1", at=ago(days=10)))
+    for price, days in ((2400.0, 8), (900.0, 6)):
+        at = micros(ago(days=days))
+        worker.state.add_items([ItemUpdate("sofa-1", price=price)], at, Standing(worker.engine.catalog, 0, at))
+    worker.serving.catch_up()
+    assert worker.find("price_drop") == 0
+
+
 def test_whom_nothing_can_be_shown_keeps_nobody_back(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A brand that is sold out gives no moment; who waits for it takes up neither a poll of one line nor a search of a few people."""
     loved = [event("cara", "lamp-1", at=ago(minutes=200 - n)) for n in range(4)]

@@ -46,6 +46,10 @@ class Accounts:
         """Every account that was joined into another one = whose its history is."""
         return {each: self.owner(each) for each in tuple(self._joins) if self._standing(each) is not None}
 
+    def ids(self) -> set[str]:
+        """All ids that were joined or joined into."""
+        return {*tuple(self._joins), *tuple(self._into)}
+
     def joined(self, user_id: str) -> list[str]:
         """The accounts that were joined into one, also by way of another one, in the order of their joining."""
         found = [each for each in tuple(self._into.get(user_id, ())) if self._standing(each)]

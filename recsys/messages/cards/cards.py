@@ -39,12 +39,14 @@ SHORT_TAG = 1024
 """Characters below which a tag that was looked through is remembered."""
 
 _TAG = re.compile(
-    r"<[a-zA-Z][^\s>]*+(?:\s++(?!(?:href|src|background|action)\s*=)[^\s>]*+)*+\s++(?:href|src|background|action)\s*=[^>]*>",
+    r"""<[a-zA-Z][^\s>/"']*+(?:[\s/"']++(?!(?:href|src|background|action)\s*=)[^\s>/"']*+)*+"""
+    r"""[\s/"']++(?:href|src|background|action)\s*=[^>]*>""",
     re.IGNORECASE,
 )
 """A tag with an address; most have none. Word by word and never back, so that a tag costs what its length is."""
-_ATTRIBUTE = re.compile(r"""(?<=\s)(([^\s"'>=/]++)\s*+=\s*+)("[^"]*+"|'[^']*+'|[^\s"'>]++)""")
-"""An attribute with its value, whatever it is named: what stands in the value of another one is no attribute."""
+_ATTRIBUTE = re.compile(r"""(?<=[\s"'/])(([^\s"'>=/]++)[ \t\n\f\r]*+=[ \t\n\f\r]*+)("[^"]*+"|'[^']*+'|[^ \t\n\f\r"'>]++)""")
+"""An attribute with its value, whatever it is named: what stands in the value of another one is no attribute. Blanks are those of
+HTML: others, such as one that does not break, are a value's."""
 _ADDRESSES = ("href", "src", "background", "action")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):|[/\\]{2}", re.IGNORECASE)
 _HARMLESS_SCHEMES = ("http", "https", "mailto", "tel")

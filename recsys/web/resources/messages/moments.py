@@ -126,11 +126,12 @@ def _cursor(call: Call[MomentParameters], kind: str, received: int) -> Cursor | 
 
 
 def _as_of_now(line: bytes, serving: ServingState, finder: Finder) -> bytes | None:
-    """A line with the channels of now; None: the shop may not write to its user any more."""
+    """A line with the channels of now; None: the shop may not write to its user, or to whose the id is by now, any more."""
     told = _read(line)
-    if not finder.may_write_to(told.user_id):
+    owner = serving.owner_of(told.user_id)
+    if told.user_id in serving.accounts or not finder.may_write_to(owner):
         return None
-    channels = serving.person(told.user_id).channels
+    channels = serving.person(owner).channels
     if channels != told.channels:
         line = encode({**decode(line, type=dict[str, Raw]), "channels": channels})
     return line + b"\n"

@@ -45,7 +45,7 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         )
     with live.state.linking():
         serving = live.serving()
-        asked = keys.spellings(user_id)
+        asked = keys.spelled_among(user_id, [*serving.linked, *serving.accounts.ids()])
         owners = list(dict.fromkeys(serving.accounts.owner(each) for each in asked))
         theirs = [period for each in owners for period in serving.periods_of(each)]
         moment = live.moment_of_erasure(serving)
@@ -55,9 +55,15 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
         erased = [one for each in theirs for one in _erased(each, keys)]
         ids, beside = [one for each in owners for one in serving.ids_of(each)], _beside(serving, owners, moment)
+        received, gone = (
+            live.received(),
+            live.slates.log.forget((), beside) if beside else 0,
+        )  # while links tell whose they are
         deleted = live.state.ignore(erased, moment)
-    removed = live.state.delete_rest(erased, moment, deleted)
-    removed["slates"] = live.slates.log.forget(_spelled(ids, keys), beside)
+    spelled, forgotten = _spelled(ids, keys), live.serving().forgotten
+    before = {each: forgotten.spans(each) for each in {*spelled} - {each.user_id for each in erased}}
+    removed = live.state.delete_rest(erased, max(moment, received), deleted, before)
+    removed["slates"] = gone + live.slates.log.forget(spelled, beside)
     settings = service.settings
     return ReceiptAnswer(
         user_id=user_id,

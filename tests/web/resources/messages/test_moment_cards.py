@@ -198,6 +198,8 @@ def test_what_was_bought_since_is_not_spoken_of(web: FlaskClient) -> None:
     assert read(card(web, viewed)).about == "sofa-2"
     post(web, event("bert", "sofa-2", "purchase", NOW + timedelta(minutes=5), order_id="p", quantity=1, price=9.0))
     assert read(card(web, viewed)).about is None
+    post(web, event("bert", "sofa-2", "view", NOW + timedelta(minutes=6)))
+    assert read(card(web, viewed)).about is None, "who looks at what they bought does not want it again"
 
 
 def test_a_purchase_that_arrives_late_counts(web: FlaskClient) -> None:

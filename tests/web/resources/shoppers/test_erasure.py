@@ -221,12 +221,15 @@ def test_every_spelling_is_forgotten(tmp_path: Path, asked: str) -> None:
     view(app, "Ana@Shop.example", "bag-2", 9)
     view(app, "ana@SHOP.example", "bag-2", 8)
     identify(app, "Phone", "ANA@SHOP.example", 7)
+    view(app, "tablet", "bag-2", 6)
+    identify(app, "tablet", "Ana@Shop.example", 5)
     receipt = app.test_client().delete(f"/v1/users/{quote(asked)}", headers=ADMIN).get_json()
     assert receipt["snapshots"] == [app.service.live.serving().engine.snapshot.version]
-    for user in ("Ana@Shop.example", "ana@shop.example", "ana@SHOP.example", "Phone", "phone"):
+    assert receipt["anonymous_ids"] == 2
+    for user in ("Ana@Shop.example", "ana@shop.example", "ana@SHOP.example", "Phone", "phone", "tablet"):
         assert events_of(app, user) == 0
     snapshot = fit(shop.settings, now=NOW, erasure_keys=keys).snapshot()
-    assert snapshot.histories.users.row("ana@shop.example") == -1
+    assert [snapshot.histories.users.row(each) for each in ("ana@shop.example", "tablet")] == [-1, -1]
     assert purge(shop.settings, keys).events == 1
     assert [each for batch in state.events_between(0, 99) for each in batch] == []
     assert state.links(99) == []
