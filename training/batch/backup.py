@@ -26,7 +26,7 @@ from recsys.live.sqlite.slate_log import FILE as SLATES
 from recsys.settings import Settings
 from recsys.snapshot.store import read_manifest, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
-from recsys.types import DataError, SettingsError
+from recsys.types import DataError, SettingsError, SnapshotError
 from training import console
 
 NOTE = "backup.json"
@@ -138,6 +138,10 @@ def restore(
             copies.copy(source / LOG, aside / LOG)
             _carry_over(settings, aside, kept, erasure_keys)
         _put(backup, source, aside, state)
+    except (SettingsError, SnapshotError):  # before anything was put: a copy of what is still there is of no use
+        if kept is not None:
+            shutil.rmtree(kept, ignore_errors=True)
+        raise
     except OSError as error:
         raise DataError(f"{state}: cannot be written ({error.strerror})") from error
     finally:
