@@ -221,7 +221,7 @@ class _Body(Request):
 def _body(environ: Mapping[str, Any]) -> bytes:
     """The body to its end, bounded."""
     try:
-        body = _Body(dict(environ)).get_data(cache=False)
+        body = _Body(dict(environ), populate_request=False).get_data(cache=False)  # no ring of it and its environment
     except ClientDisconnected:  # no thread reads on from a connection
         raise Problem(413, f"the body has more than {BODY_BYTES} bytes, or too many chunks") from None
     except ParseException:  # chunks that are none

@@ -19,6 +19,7 @@ from recsys.settings import StateSettings, WebSettings
 from recsys.snapshot.store import point_at, versions
 from recsys.types import Event
 from recsys.web.app import Application, create_app
+from recsys.web.operations import _Body
 from tests.conftest import NOW, Shop, ago, busy_events, event, micros
 from tests.support.servers.intake import EVENTS, EVENTS_KEY
 from tests.support.servers.serving import ENVIRONMENT, MESSAGES_KEY, READ, bearer
@@ -123,6 +124,15 @@ def test_a_hundred_answers_leave_nothing_behind(tmp_path: Path) -> None:
 
     before = objects_after(30)
     assert objects_after(100) - before < 100
+
+
+@pytest.mark.usefixtures("no_gc")
+def test_a_body_is_let_go_of_with_its_answer(tmp_path: Path) -> None:
+    """At once: by the time that garbage is collected a thousand requests would be held."""
+    client = served(published(tmp_path)).test_client()
+    for _ in range(9):
+        assert client.post("/v1/events", json=VIEW, headers=EVENTS).status_code == 202
+    assert [each for each in gc.get_objects() if isinstance(each, _Body)] == []
 
 
 def held_files() -> tuple[int, int]:
