@@ -51,7 +51,7 @@ _OF_EVENTS = {
     "session_id": "sessionid session usersession visitid",
     "anonymous_id": "anonymousid deviceid cookieid clientcookie",
     "event_id": "eventid",
-    "title": "title itemname productname producttitle name description label bezeichnung artikelname designation "
+    "title": "title itemname productname prodname producttitle name description label bezeichnung artikelname designation "
     "libelle benamning benaming 商品名 상품명",
     "brand": "brand brandname vendor manufacturer marke hersteller marque marca maker",
     "category": "category categoryname productcategory categorypath kategorie warengruppe gruppe categorie categoria",
@@ -65,7 +65,7 @@ _IN_STOCK = (
 )
 """Names of which the values tell whether they mean a stock or an item that is for sale."""
 _OF_ITEMS = {
-    "title": "title name itemname productname producttitle label bezeichnung artikelname titel titre nom titulo nombre "
+    "title": "title name itemname productname prodname producttitle label bezeichnung artikelname titel titre nom titulo nombre "
     "designation "
     "libelle benamning benaming titolo nome naam navn namn isim ad adi nazwa nazev nimi nev название наименование 名 名称 "
     "商品名 상품명",
