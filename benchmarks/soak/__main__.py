@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 from collections import Counter
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--train-every", type=int, default=10, help="each so many snapshots are trained (default: 10)")
     parser.add_argument("--folder", type=Path, default=OUT)
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C does: the service ends too
     settings = prepare(chosen.folder, chosen.users)
     variables = {f"RECSYS_KEYS_{scope.upper()}": key for scope, key in KEYS.items()}
     with running(settings, KEYS["admin"], variables) as service:

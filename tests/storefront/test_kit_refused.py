@@ -39,6 +39,8 @@ def test_half_a_character_loses_nothing(visit: Watched, shop: ShopPages, service
     assert [event.item_id for event in service.events("view") if event.user_id == visitor(page)] == ["lamp-3"]
     assert all(json.loads(body).get("events") for body in visit.asked("/v1/events"))
     assert not [body for body in visit.asked("/v1/events") if "\\ud83d" in body]
+    page.evaluate("track('search', { query: 'C:\\\\ud83d' }); flush()")  # a backslash and letters, as they were typed
+    wait_for(lambda: [event for event in service.events("search") if event.query == "C:\\ud83d"])
     assert visit.errors == []
 
 

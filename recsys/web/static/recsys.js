@@ -289,7 +289,10 @@ async function patiently(call) {
  * @param {string} path @param {object} more @param {Credentials} me @param {AbortSignal} signal @param {boolean} [keepalive]
  */
 async function post(path, more, me, signal, keepalive) {
-  const body = JSON.stringify({ token: me.token, ...more }).replace(/\\ud[89a-f]\w\w/g, "\\ufffd"); // half a character
+  const body = JSON.stringify({ token: me.token, ...more }).replace(
+    /\\(\\|ud[89a-f]\w\w)/g, // half a character
+    (sign) => (sign[1] === "\\" ? sign : "\\ufffd"),
+  );
   const answer = await fetch(service + path, { method: "POST", body, signal, keepalive, credentials: "omit" });
   const { ok, status } = answer;
   if (ok && agreed) return answer.json();
