@@ -15,8 +15,8 @@ TIGHTEST_AT = 20_000
 LEAST_UNITS = 1_000
 """Units that both arms together need before an interval is told: it rests on sums being about normal."""
 LEAST_VALUED = 50
-"""Units with a value, as `valued` counts them, that each arm needs before an interval is told: with a handful of buyers an arm is
-worse by chance."""
+"""Units with a value, as `valued` counts them, that the smaller arm would have if both were alike, before an interval is told: with a
+handful of buyers an arm is worse by chance. An arm that has fewer because it is worse is told."""
 _MOST_UNITS, _EXACT = 1e15, 1 + 1e-9
 
 
@@ -28,7 +28,7 @@ def valued(count: int, mean: float, variance: float) -> float:
 
 def half_width(variance: float, units: int, least_valued: float, alpha: float) -> float:
     """Half the width of the interval around an estimate of this variance made from so many units; infinite while there are too few,
-    or too few with a value in the arm that has fewest."""
+    or too few with a value for the smaller arm."""
     if units < LEAST_UNITS or round(least_valued, 6) < LEAST_VALUED or not math.isfinite(variance):
         return math.inf
     return errors_wide(units, alpha) * math.sqrt(variance)

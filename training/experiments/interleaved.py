@@ -20,7 +20,7 @@ from recsys.settings.experiments import Experiment
 from training.experiments.always_valid import LEAST_VALUED, half_width, units_for, valued
 from training.experiments.attribution import orders_of_clicks
 from training.experiments.ledger import Ledger
-from training.experiments.statistics import CONFIDENCE, POWER, Difference
+from training.experiments.statistics import CONFIDENCE, CONTROL, POWER, Difference
 from training.experiments.verdict import Pace
 
 CLICKS, ORDERS = "credited_clicks", "credited_orders"
@@ -78,8 +78,14 @@ def preference(measure: str, arm: str, credits: Credits) -> Difference:
         high=math.expm1(centre + _Z * error),
         always_low=math.expm1(centre - wide) if math.isfinite(wide) else -math.inf,
         always_high=math.expm1(centre + wide) if math.isfinite(wide) else math.inf,
+        without=_without(arm, means) if _least_valued(credits) >= LEAST_VALUED else "",
         p=math.erfc(abs(centre) / error / math.sqrt(2)) if error > 0 else math.nan,
     )
+
+
+def _without(arm: str, means: Credits) -> str:
+    """Name which ranking has no credit where the other has some; empty: neither."""
+    return "" if means.all() or not means.any() else arm if means[0] else CONTROL
 
 
 def pace(persons: pl.DataFrame, credits: Credits, effect: float, until: int) -> Pace:
@@ -96,9 +102,9 @@ def pace(persons: pl.DataFrame, credits: Credits, effect: float, until: int) -> 
 
 
 def _least_valued(credits: Credits) -> float:
-    """Persons who carry the credits of the ranking for which it is fewer."""
-    n = len(credits)
-    return min(valued(n, float(side.mean()), float(side.var(ddof=1))) for side in credits.T) if n > 1 else 0.0
+    """Persons who would carry the credits of a ranking if both were alike."""
+    n = credits.size
+    return valued(n, float(credits.mean()), float(credits.var(ddof=1))) / 2 if n > 2 else 0.0
 
 
 def _teams(heads: Iterable[SlateHead], name: str, clicked: Container[str]) -> Mapping[tuple[str, str], int]:

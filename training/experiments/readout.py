@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import polars as pl
 
 from recsys.clock import DAY, to_datetime, to_microseconds
@@ -304,7 +303,7 @@ def _share_of_known_cost(ledger: Ledger) -> float:
 
 
 def _finite(adjusted_differences: Difference) -> Compared:
-    return Compared(**{name: _number(value) for name, value in msgspec.structs.asdict(adjusted_differences).items()})
+    return Compared(**{name: _number(getattr(adjusted_differences, name)) for name in Compared.__struct_fields__})
 
 
 def _number(value: Any) -> Any:

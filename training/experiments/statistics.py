@@ -26,6 +26,7 @@ from training.experiments.measures import Measure, measures_of
 
 CONFIDENCE = 0.95
 POWER = 0.8
+CONTROL = "the control"
 _Z = 1.959963984540054
 
 
@@ -33,8 +34,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One measure of one arm against the control; relative figures are shares of the control's.
 
     `low` and `high` are the interval of the relative difference where one looks once; `always_low` and `always_high` hold however
-    often one looks, and are infinite while there are too few units, or too few with a value in either arm. `p` belongs to the first;
-    `adjusted_p` takes in how many measures and arms were read.
+    often one looks, and are infinite while there are too few units, or too few with a value. `p` belongs to the first; `adjusted_p`
+    takes in how many measures and arms were read. `without` names the arm that has nothing of the measure at all where chance would
+    have given it some: of that there is no interval.
     """
 
     measure: str
@@ -48,6 +50,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     always_high: float
     p: float
     adjusted_p: float | None = None
+    without: str = ""
 
 
 def aggregates(units: pl.DataFrame, measures: Sequence[Measure]) -> dict[str, Aggregates]:
@@ -76,11 +79,14 @@ def difference(
     found = _analyzed(measure, control, treatment)
     centre = _log1p(found.rel_effect_size)
     error = _error(found)
-    fewest = min(_valued(measure, control), _valued(measure, treatment))
-    wide = half_width(error**2, control.count() + treatment.count(), fewest, alpha)
+    both = control + treatment
+    fewest = _valued(measure, both) * min(control.count(), treatment.count()) / both.count()
+    without = _without(measure, arm, control, treatment) if fewest >= LEAST_VALUED else ""
+    wide = math.inf if without else half_width(error**2, both.count(), fewest, alpha)
     return Difference(
         measure=measure.name,
         arm=arm,
+        without=without,
         control=float(found.control),
         value=float(found.treatment),
         relative=float(found.rel_effect_size),
@@ -90,6 +96,12 @@ def difference(
         always_high=math.expm1(centre + wide) if math.isfinite(wide) else math.inf,
         p=float(found.pvalue),
     )
+
+
+def _without(measure: Measure, arm: str, control: Aggregates, treatment: Aggregates) -> str:
+    """Name which of the two has nothing where the other has some; empty: neither."""
+    nothing = [not sums.mean(measure.numerator) for sums in (control, treatment)]
+    return {(True, False): CONTROL, (False, True): arm}.get((nothing[0], nothing[1]), "")
 
 
 def compare(table: pl.DataFrame, chosen: Experiment, only: str = "") -> list[Difference]:

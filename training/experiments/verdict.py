@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from recsys.experiments.sizes import MISMATCH
 from training.experiments.measures import MEASURES
-from training.experiments.statistics import Difference
+from training.experiments.statistics import CONTROL, Difference
 
 LONGEST_DAYS = 3650
 
@@ -32,6 +32,9 @@ def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: floa
     name = found.measure.replace("_", "-")
     if broken := _broken(sizes_p, loses_exposures):
         return broken
+    if found.without:
+        way = "better" if found.without == CONTROL else "worse"
+        return f"{found.arm} is {way}: {_nothing(found)}. If that cannot be, look for what loses its lists or its events."
     if found.always_low > 0:
         return f"{found.arm} is better: {name} {_range(found)}."
     if found.always_high < 0:
@@ -67,16 +70,25 @@ def warnings_of(differences: Sequence[Difference]) -> Iterator[str]:
     """Say which guards got worse, by the interval that holds however often one looks."""
     for each in differences:
         guard = MEASURES[each.measure]
-        got_worse = each.always_high < 0 if guard.more_is_better else each.always_low > 0
-        if guard.guards and guard.more_is_better is not None and got_worse:
+        if not guard.guards or guard.more_is_better is None:
+            continue
+        if each.without and (each.without == each.arm) == guard.more_is_better:
+            yield f"Look out with {each.arm}: {each.measure.replace('_', '-')} got worse, {_nothing(each)}."
+        elif each.always_high < 0 if guard.more_is_better else each.always_low > 0:
             yield f"Look out with {each.arm}: {each.measure.replace('_', '-')} got worse, {_range(each)}."
 
 
 def moves_of(differences: Sequence[Difference]) -> Iterator[str]:
     """Say which guards moved of which neither way is better."""
     for each in differences:
-        if MEASURES[each.measure].more_is_better is None and (each.always_low > 0 or each.always_high < 0):
-            yield f"{each.arm} moved {each.measure.replace('_', '-')}, which is neither better nor worse: {_range(each)}"
+        if MEASURES[each.measure].more_is_better is None and (each.without or each.always_low > 0 or each.always_high < 0):
+            moved = _nothing(each) if each.without else _range(each)
+            yield f"{each.arm} moved {each.measure.replace('_', '-')}, which is neither better nor worse: {moved}"
+
+
+def _nothing(found: Difference) -> str:
+    other, figure = (found.arm, found.value) if found.without == CONTROL else (CONTROL, found.control)
+    return f"{found.without} has no {found.measure.replace('_', '-')} at all where {other} has {figure:,.3g}"
 
 
 def _range(found: Difference) -> str:
