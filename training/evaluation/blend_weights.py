@@ -85,7 +85,7 @@ def learn_blend(
         learned[segment], users[segment] = old, len(pools)
         if len(pools) < MIN_USERS:
             continue
-        by_half = _of_halves(pools, late, late_after(part / 4, left))
+        by_half = of_halves(pools, late, part / 4, left)
         reached, known = crossed(pools, by_half), pools.ndcg(np.array([old.get(name, 0.0) for name in names]))
         earlier[segment] = float(known.mean())
         if not above_0(reached - known):
@@ -106,9 +106,13 @@ def learn_blend(
     )
 
 
-def _of_halves(pools: Pools, late: Callable[[], bool], too_long: Callable[[], bool]) -> list[Values]:
-    """Weights float64[r] learned on each half of the users."""
-    return [ascend(half, late=lambda: late() or too_long()) for half in halves(pools)]
+def of_halves(pools: Pools, late: Callable[[], bool], seconds: float, left: Callable[[], float]) -> list[Values]:
+    """Weights float64[r] learned on each half of the users, in as many seconds each: what one learned has to rank the other."""
+    return [_climbed(half, late, late_after(seconds / 2, left)) for half in halves(pools)]
+
+
+def _climbed(pools: Pools, late: Callable[[], bool], too_long: Callable[[], bool]) -> Values:
+    return ascend(pools, late=lambda: late() or too_long())
 
 
 def late_after(seconds: float, left: Callable[[], float]) -> Callable[[], bool]:

@@ -21,7 +21,7 @@ from simulator import make_shop, shop_settings
 from tests.conftest import NOW, Shop, ago, event
 from tests.support.shops.handmade import calm
 from tests.support.shops.synthetic import END
-from training.evaluation.blend_weights import late_after, learn_blend, questions
+from training.evaluation.blend_weights import late_after, learn_blend, of_halves, questions
 from training.evaluation.evaluate import TASKS, Examination, Subject, ask, examine, fit_for, with_subjects
 from training.evaluation.metrics import DEPTH, per_user
 from training.evaluation.split import Fold, split
@@ -210,3 +210,16 @@ def test_a_part_of_the_time_ends_with_all_of_it(wanted: float) -> None:
 def test_time_without_end_is_never_over() -> None:
     """Where no minutes were given, nothing is late."""
     assert not late_after(inf, lambda: inf)()
+
+
+@pytest.mark.parametrize("seconds", [20, 40, 80])
+def test_both_halves_have_as_long(seconds: int) -> None:
+    """What the first half leaves is not all that the second has: each gets away from the best of one recommender alone."""
+    drawn, users, candidates = np.random.default_rng(20), 400, 30
+    shares = drawn.random((users * candidates, 4)).astype(np.float32) ** 3
+    wanted = (shares @ np.array([1.0, 0.8, 0.5, 0.0]) + drawn.gumbel(0, 0.15, len(shares))).reshape(users, candidates)
+    relevant = (wanted == wanted.max(axis=1, keepdims=True)).ravel()
+    pools = Pools(shares, relevant, np.arange(users + 1, dtype=np.int64) * candidates, np.ones(users))
+    found = of_halves(pools, lambda: False, seconds, Ticking(1_000))
+    starts = [*np.eye(4), np.full(4, 1 / 4)]
+    assert not [half.tolist() for half in found for start in starts if np.allclose(half, start)]
