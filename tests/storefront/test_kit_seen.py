@@ -43,16 +43,35 @@ def test_what_stays_on_the_screen_is_seen_once(visit: Watched, shop: ShopPages, 
 
 @pytest.mark.long
 def test_a_card_is_opened_in_another_tab(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
-    """With the middle button, which fires no click; the right one opens nothing, and neither refuses a card."""
-    shop.pages["/"] = page_with(service, LIST.replace("limit", 'dislike="No" limit'))
+    """With the middle button on a link, which fires no click; the right one opens nothing, and neither refuses a card."""
+    card = '<template><a href="/other"><b data-text="item_id"></b></a></template>'
+    shop.pages["/"] = page_with(service, LIST.replace("limit", 'dislike="No" limit').replace("<p", f"{card}<p"))
     page = opened(visit, shop)
     first = items(page)[0]
     page.click(f"{CARDS} >> nth=1 >> a", button="right")
-    page.click(f"{CARDS} >> nth=0 >> button", button="middle")
+    page.click(f"{CARDS} >> nth=1 >> button", button="middle")
+    page.click(f"{CARDS} >> nth=0 >> a", button="middle")
     wait_for(lambda: told(page, "click"))
     assert [event["item_id"] for event in told(page, "click")] == [first]
     assert told(page, "dislike") == []
     assert items(page)[0] == first
+
+
+@pytest.mark.long
+def test_a_list_that_does_not_come_changes_nothing(
+    visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
+) -> None:
+    """Where a page asks for another list and the service is away, what stays on the screen was seen once."""
+    shop.pages["/"] = page_with(service, LIST.replace("home", "bestsellers"))
+    page = opened(visit, shop)
+    wait_for(lambda: len(told(page, "impression")) == 3)
+    context.route("**/v1/slates", lambda route: route.abort())
+    page.evaluate("document.querySelector('recsys-list').setAttribute('placement', 'popular')")
+    page.wait_for_selector("recsys-list[aria-busy]")
+    page.wait_for_selector("recsys-list[aria-busy]", state="detached")
+    page.evaluate("document.querySelector('recsys-list').connectedCallback()")
+    page.wait_for_timeout(1500)
+    assert len(told(page, "impression")) == 3
 
 
 @pytest.mark.long

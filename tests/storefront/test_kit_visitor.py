@@ -142,6 +142,27 @@ def test_consent_withdrawn_ends_what_is_underway(
 
 
 @pytest.mark.long
+def test_consent_withdrawn_in_one_tab_holds_in_all(
+    visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
+) -> None:
+    """The others ask for nothing any more and store nothing; who agrees again is somebody else."""
+    page, other = opened(visit, shop), Watched(context)
+    opened(other, shop)
+    first = visitor(page)
+    other.page.evaluate("consent(false)")
+    wait_for(lambda: page.evaluate("flush().then(() => localStorage.length)") == 0)
+    page.wait_for_timeout(300)
+    asked = len(visit.requests)
+    page.evaluate("track('search', { query: 'refused' }); flush(); refresh()")
+    page.wait_for_timeout(700)
+    assert (len(visit.requests), page.evaluate("localStorage.length")) == (asked, 0)
+    page.evaluate("consent(true); track('search', { query: 'another' }); flush()")
+    wait_for(lambda: [event for event in service.events("search") if event.query == "another"])
+    assert visitor(page) != first
+    assert [event for event in service.events("search") if event.query == "refused"] == []
+
+
+@pytest.mark.long
 def test_a_token_that_comes_after_consent_was_withdrawn_is_not_used(
     visit: Watched, shop: ShopPages, service: Recommendations
 ) -> None:

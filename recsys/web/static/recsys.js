@@ -33,6 +33,7 @@ let failures = 0;
 /** @type {Credentials | undefined} */
 let past; // before the shopper signed in or out
 let round = 0; // of one shopper's consent
+let release = () => {}; // the name that other tabs read
 const queue = /** @type {Map<string, Kept>} */ (new Map());
 const underway = new Set();
 const shown = new Set();
@@ -50,9 +51,7 @@ export function start(given) {
 export function consent(given) {
   agreed = given;
   if (given === false) {
-    forget();
-    past = undefined;
-    queue.clear();
+    withdrawn();
     keys().forEach(erase);
   } else if (given) {
     visitor();
@@ -87,6 +86,14 @@ export async function renew() {
   refresh();
 }
 
+function withdrawn() {
+  agreed = false;
+  forget();
+  release();
+  past = undefined;
+  queue.clear();
+}
+
 function forget() {
   past = known ?? past;
   known = asking = undefined;
@@ -106,6 +113,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   #undo = button("undo");
   #said = {};
   #most = 0;
+  #anew = false; // the next list is another one: what was seen in this one counts there again
 
   connectedCallback() {
     shown.add(this);
@@ -123,7 +131,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
 
   attributeChangedCallback() {
     this.#most = 0;
-    this.#seen.clear();
+    this.#anew = true;
     if (shown.has(this)) want(this);
   }
 
@@ -168,8 +176,9 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     const no = this.getAttribute("dislike");
     const seen = below ? this.#seen : new Map();
     for (const item of slate.items) {
-      const told = this.#seen.get(round + item.item_id);
-      if (told) seen.set(round + item.item_id, told);
+      const id = round + " " + item.item_id;
+      const told = this.#anew ? undefined : this.#seen.get(id);
+      if (told) seen.set(id, told);
       const card = make("li", { "data-item": item.item_id, "data-list": told ?? slate.recommendation_id });
       card.append(template ? filled(template, item) : plain(item));
       if (no) card.append(set(button("dislike", no), { "data-dislike": "item" }));
@@ -179,6 +188,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     }
     this.slate = slate;
     this.#seen = seen;
+    this.#anew = false;
     if (!old) this.replaceChildren(...(template ? [template] : []), ul);
     else if (old !== ul) old.replaceWith(ul);
     const more = this.querySelector(":scope > .recsys-more");
@@ -192,7 +202,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   #look({ target, intersectionRatio, intersectionRect: part, boundingClientRect: { width, height } }) {
     clearTimeout(this.#timers.get(target));
     const seen = () => {
-      const id = round + (target.getAttribute("data-item") ?? "");
+      const id = round + " " + target.getAttribute("data-item");
       if (document.hidden || this.#seen.has(id)) return;
       this.#seen.set(id, target.getAttribute("data-list"));
       this.#track("impression", target);
@@ -214,7 +224,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
       card.remove();
       this.#undo.textContent = this.getAttribute("undo") || "Undo";
       this.#undo.focus();
-    } else if (card) this.#track("click", card);
+    } else if (card && (!button || target.closest("a[href]"))) this.#track("click", card);
     else if (button) return;
     else if (target === this.#undo) {
       this.#undo.remove();
@@ -346,7 +356,7 @@ function visitor() {
         id = (held?.name ?? ANON + draw()).slice(7);
         if (agreed) {
           attempt(() => (localStorage[VISITOR] = id));
-          locks?.request(KEY + id, () => pause(9e3)).catch(pause);
+          locks?.request(KEY + id, () => Promise.race([pause(9e3), new Promise((done) => (release = done))])).catch(pause);
         }
       }
       queue.forEach(keep); // under another id they would count twice
@@ -544,6 +554,7 @@ function plain(item) {
 if (globalThis.document) {
   addEventListener("pagehide", leave);
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : shown.forEach((list) => list.connectedCallback())));
+  addEventListener("storage", ({ key, newValue }) => agreed && key === VISITOR && newValue === null && withdrawn());
   addEventListener("online", () => agreed && recall());
   addEventListener("pageshow", (event) => event.persisted && agreed && (underway.clear(), flush()));
   if (customElements.get("recsys-list")) console.warn("recsys: loaded from two addresses");
