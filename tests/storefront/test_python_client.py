@@ -120,6 +120,13 @@ def test_an_id_that_is_a_number_is_signed_as_the_text_that_the_service_knows() -
     assert jwt.decode(token, TOKEN_SECRET, algorithms=["HS256"])["sub"] == "7"
 
 
+@pytest.mark.parametrize("user_id", [None, True, 7.0, b"ada", "", "  "])
+def test_an_id_of_nobody_gets_no_token(user_id: Any) -> None:
+    """All who are not signed in would be one shopper, "None"."""
+    with pytest.raises(ValueError, match="user_id: allowed are text and whole numbers"):
+        Client("http://127.0.0.1", token_secret=f"k1:{TOKEN_SECRET}").token(user_id)
+
+
 def test_a_visitor_gets_no_token_of_a_user(recsys: Client, service: Recommendations) -> None:
     """An anonymous id comes from the browser, so only one that the kit drew is taken."""
     visitor = "anon-" + "0123456789abcdef" * 2

@@ -191,8 +191,11 @@ class Client:
         """Mint a browser token for a shopper whom you know: take the id from your own session, never from the request.
 
         Raises:
-            ValueError: without a `token_secret` of the form kid:secret.
+            ValueError: without a `token_secret` of the form kid:secret; for an id that is no text or number, or is empty.
         """
+        given: object = user_id
+        if isinstance(given, bool) or not isinstance(given, (str, int)) or not str(given).strip():
+            raise ValueError(f"user_id: allowed are text and whole numbers that name a shopper, not {given!r}")
         first = next(iter(self._token_secret.replace(",", " ").split()), "")
         kid, colon, secret = first.partition(":")
         if not colon or not kid or not secret:
