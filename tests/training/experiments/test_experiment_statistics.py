@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-
-import msgspec
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -220,8 +219,9 @@ def test_a_guard_that_got_worse_is_a_warning() -> None:
 
 def difference_with(**figures: float) -> Difference:
     """A difference with these figures."""
-    rest: dict[str, Any] = {"control": 0.1, "value": 0.1, "relative": 0.0, "low": -0.01, "high": 0.01, "p": 0.5}
-    return Difference(measure="conversion", arm="brands", **{"always_low": -0.1, "always_high": 0.1, **rest, **figures})
+    rest = {"control": 0.1, "value": 0.1, "relative": 0.0, "low": -0.01, "high": 0.01, "p": 0.5}
+    given: dict[str, Any] = {"always_low": -0.1, "always_high": 0.1, **rest, **figures}
+    return Difference(measure="conversion", arm="brands", **given)
 
 
 @pytest.mark.parametrize(
