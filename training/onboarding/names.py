@@ -107,6 +107,8 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
     "identities": {"anonymous_id": "anonymousid deviceid cookieid visitorid", "user_id": _USER, "timestamp": _TIME},
 }
 """By table and canonical column: names without blanks, signs and capitals."""
+_LEFT_OVER = {"quantity": ("current_quantity",)}
+"""Names that go before the canonical one: of the pieces of a line that are left once some came back, as Shopify's API tells them."""
 _STATES = frozenset(("paystate", "ordercondition", "bestellstatus"))
 _CANCELLED = frozenset(("cancelledon", "canceledon", "voidedat", "voidedon", "storniertam"))
 _AT = re.compile(r"(?:[\s_.-](?:at|on|am|le|el|il)|[a-z](?:At|On))$")
@@ -238,7 +240,7 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
     """
     left, found = list(columns), dict[str, str]()
     for canonical, words in KNOWN[table].items():
-        ranked = [plain(each) for each in (canonical, *words.split())]
+        ranked = [plain(each) for each in (*_LEFT_OVER.get(canonical, ()), canonical, *words.split())]
         ranks = {name: at for name in left if (at := _telling(canonical, name, ranked)) is not None}
         fits = {canonical, *usable.get(canonical, left)}
         its_own = {canonical} if canonical != "item_id" else set()

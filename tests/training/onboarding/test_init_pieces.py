@@ -19,3 +19,11 @@ def test_pieces_that_came_back_are_asked_about(tmp_path: Path, back: str) -> Non
     ]
     found = read_proposal(tmp_path, f"{HEAD},qty_refunded", rows)
     assert any('`taken_off = ["qty_refunded"]`' in each for each in found["unsure"])
+
+
+@pytest.mark.parametrize("name", ["current_quantity", "currentQuantity"])
+def test_pieces_that_are_left_go_before_those_that_were_ordered(tmp_path: Path, name: str) -> None:
+    """As Shopify's API has both: what came back is none of the one, and was bought by the other."""
+    rows = [f"{row},2,{at % 3}" for at, row in enumerate(orders(days("%Y-%m-%dT10:00:00Z")))]
+    found = read_proposal(tmp_path, f"{HEAD},quantity,{name}", rows)
+    assert found["columns"]["quantity"] == name
