@@ -27,7 +27,7 @@ $(VENV)/.ready: requirements.lock
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@echo "Adding what tests and checks need to $(VENV)"
-	$(VENV)/bin/$(PIP) -r requirements-dev.lock
+	$(VENV)/bin/$(PIP) --no-compile -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/.ready-spark: requirements-spark.lock $(VENV)/.ready
@@ -35,7 +35,7 @@ $(VENV)/.ready-spark: requirements-spark.lock $(VENV)/.ready
 	$(VENV)/bin/$(PIP) -r requirements-spark.lock
 	@touch $@
 
-$(VENV)/.ready-jars: tests/support/servers/spark_jars.txt | $(VENV)/.ready-dev
+$(VENV)/.ready-jars: tests/support/servers/spark_jars.txt | $(VENV)/.ready
 	@echo "Fetching what Spark reads Delta, Iceberg and PostgreSQL with, for tests: 59 MB, once"
 	mkdir -p $(VENV)/jars
 	while read -r hash path; do \
@@ -45,11 +45,11 @@ $(VENV)/.ready-jars: tests/support/servers/spark_jars.txt | $(VENV)/.ready-dev
 	done < $<
 	@touch $@
 
-$(VENV)/bin/versitygw: | $(VENV)/.ready-dev
+$(VENV)/bin/versitygw: | $(VENV)/.ready
 	@echo "Building versitygw, an S3 server for tests, which takes a minute or two"
 	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-$(VENV)/bin/compose-check: | $(VENV)/.ready-dev
+$(VENV)/bin/compose-check: | $(VENV)/.ready
 	@echo "Building compose-check, which reads a file as Docker Compose does"
 	GOBIN=$(abspath $(VENV)/bin)/.go go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 	mv $(VENV)/bin/.go/cmd $@
@@ -60,7 +60,9 @@ clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
 setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
-setup-all: setup-dev $(VENV)/.ready-spark $(VENV)/.ready-jars $(VENV)/bin/versitygw $(VENV)/bin/compose-check clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
+setup-spark: $(VENV)/.ready-spark
+setup-tools: $(VENV)/.ready-jars $(VENV)/bin/versitygw $(VENV)/bin/compose-check clients/storefront/node_modules/.ready
+setup-all: setup-dev setup-spark setup-tools ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
 
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
 	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)
