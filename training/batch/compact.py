@@ -75,6 +75,8 @@ class Purged:
     """Logged slates that were deleted."""
     logged: int = 0
     """Rows of the live log that were deleted: put back from a backup, or written beside an erasure."""
+    parts: bool = False
+    """Whether parts of a training that was stopped were deleted."""
 
 
 def compact(settings: Settings, now: datetime, max_n: int = EVENTS_PER_FILE) -> Moved:
@@ -136,7 +138,8 @@ def finish(state: EventLog, folder: Path) -> None:
 
 
 def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
-    """Delete the snapshots that hold a forgotten shopper, though never the current one, and their rows in other files of ours.
+    """Delete the snapshots that hold a forgotten shopper, though never the current one, and their rows in other files of ours; and,
+    whether anybody is forgotten or not, what a training that was stopped keeps.
 
     Raises:
         StateError: if the log cannot be read.
@@ -147,18 +150,18 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
         rows = [(news.seq, news.row) for news in state.news(0).shared if isinstance(news.row, Tombstone)]
     tombstones = Tombstones(erasure_keys, [row for _, row in rows])
     if not tombstones:
-        return Purged(0, (), (), 0, (), {})
+        return Purged(0, (), (), 0, (), {}, parts=forget_finished(settings.artifacts))
     if settings.artifacts.is_dir():
         with publishing(settings.artifacts):
             remove_leftovers(settings.artifacts)
     snapshots, remaining = _purge_snapshots(settings, erasure_keys, rows)
     files, events = _purge_events(settings, tombstones)
     slates = open_slates(settings, lambda: tombstones).forget()
-    forget_finished(settings.artifacts)
+    parts = forget_finished(settings.artifacts)
     rejects = _purge_rejects(settings, tombstones)
     with closing(open_log(settings)) as state:
         logged = state.forget_again(tombstones)
-    return Purged(len(tombstones), snapshots, files, events, rejects, remaining, slates, logged)
+    return Purged(len(tombstones), snapshots, files, events, rejects, remaining, slates, logged, parts)
 
 
 def _folded_everywhere(settings: Settings) -> int:

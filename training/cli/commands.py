@@ -198,6 +198,8 @@ def compact(settings: Settings, now: datetime) -> int:
 def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> int:
     """Delete what still holds forgotten shoppers, and say what remains."""
     purged = compaction.purge(settings, erasure_keys)
+    if purged.parts:
+        console.say("✓ the parts that a training that was stopped had finished are deleted")
     if not purged.forgotten:
         console.say("✓ nobody is forgotten: nothing to purge")
         return 0

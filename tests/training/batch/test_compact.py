@@ -475,6 +475,12 @@ def test_the_command_says_what_remains(
     file.write_text(logged.shop.toml)
     assert main(["--settings", str(file), "purge"]) == 0
     assert capsys.readouterr().out == "✓ nobody is forgotten: nothing to purge\n"
+    (logged.settings.artifacts / ".unfinished" / "part").mkdir(parents=True)
+    assert main(["--settings", str(file), "purge"]) == 0
+    assert capsys.readouterr().out == (
+        "✓ the parts that a training that was stopped had finished are deleted\n✓ nobody is forgotten: nothing to purge\n"
+    )
+    assert not (logged.settings.artifacts / ".unfinished").exists()
     forget(logged, "anna")
     monkeypatch.setenv(FORGET_SECRETS, SECRET)
     assert main(["--settings", str(file), "purge"]) == 1
