@@ -1,7 +1,7 @@
 # Bare `make` lists the targets. Everything runs in .venv, made from the lock files.
 PYTHON ?= python3
 PORT ?= 8000
-WORKERS ?= 2
+WORKERS ?= $(or $(WEB_CONCURRENCY),2)
 SETTINGS ?= $(RECSYS_SETTINGS)
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -67,8 +67,8 @@ setup-all: setup-dev setup-spark setup-tools ## The same, with what single tests
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
 	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)
 
-serve: setup ## Serve the current snapshot on PORT
-	$(VENV)/bin/gunicorn -c gunicorn.conf.py --bind 127.0.0.1:$(PORT) --workers $(WORKERS) serve:app
+serve: setup ## Serve the current snapshot on HOST and PORT
+	PORT=$(PORT) WEB_CONCURRENCY=$(WORKERS) $(VENV)/bin/gunicorn -c gunicorn.conf.py serve:app
 
 shop: setup ## Write the tables of a synthetic shop (ARGS="--users 5000 --out data")
 	@$(TRAINING) shop $(ARGS)

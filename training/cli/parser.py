@@ -315,13 +315,22 @@ def _demo(commands_of: Commands) -> None:
 
 def _serve(commands_of: Commands) -> None:
     command = _command(commands_of, "serve", "Serve the current snapshot (docs/http.md).", "--port 8080 --workers 4")
+    command.add_argument(
+        "--host", default=os.environ.get("HOST", "127.0.0.1"), help="address to listen on (default: HOST, else 127.0.0.1)"
+    )
     _add_address(command)
-    command.set_defaults(run=lambda chosen: service.serve(chosen.settings, chosen.port, chosen.workers))
+    command.set_defaults(run=lambda chosen: service.serve(chosen.settings, chosen.host, chosen.port, chosen.workers))
 
 
 def _add_address(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=port, default=8000, help="port on 127.0.0.1 (default: 8000)")
-    command.add_argument("--workers", type=workers, default=2, help="processes that answer (default: 2)")
+    asked = os.environ.get
+    command.add_argument("--port", type=port, default=asked("PORT", "8000"), help="port (default: PORT, else 8000)")
+    command.add_argument(
+        "--workers",
+        type=workers,
+        default=asked("WEB_CONCURRENCY", "2"),
+        help="processes that answer (default: WEB_CONCURRENCY, else 2)",
+    )
 
 
 def _docs(commands_of: Commands) -> None:

@@ -16,8 +16,8 @@ def gunicorn(bind: str, workers: int) -> list[str]:
     return [*command, "--bind", bind, "--workers", str(workers), _APPLICATION]
 
 
-def serve(settings: Path | None, port: int, workers: int) -> int:
+def serve(settings: Path | None, host: str, port: int, workers: int) -> int:
     """Become the service: this process goes on as gunicorn, so that signals and exit codes are its own."""
     environment = {**os.environ, **({"RECSYS_SETTINGS": str(settings)} if settings else {})}
-    command = gunicorn(f"127.0.0.1:{port}", workers)
+    command = gunicorn(f"{f'[{host}]' if ':' in host else host}:{port}", workers)
     os.execve(command[0], command, environment)

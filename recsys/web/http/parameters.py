@@ -160,13 +160,14 @@ class SlateParameters(UserParameters, frozen=True, kw_only=True, forbid_unknown_
         if self.send_id is not UNSET:
             check_ids("send_id", (self.send_id,))
             for name in _NOT_OF_SENDS:
-                if (given := getattr(self, name)) not in ((), UNSET):
+                if (given := getattr(self, name)) not in ((), UNSET, False):
                     raise invalid(name, given, "placement and limit", "is not allowed together with send_id")
 
 
 _NOT_OF_SENDS = (
     "category",
     "attributes",
+    "with_attributes",
     "brand",
     "price_min",
     "price_max",

@@ -16,6 +16,7 @@ from recsys.snapshot.retention import lines
 from recsys.snapshot.store import current_version, versions
 from tests.conftest import NOW, SETTINGS, Shop, busy_events
 from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.running import ROOT
 from tests.support.vanishing import vanishing
 from training.__main__ import main
 from training.cli.parser import parser
@@ -306,3 +307,42 @@ def test_shop_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     events = pl.read_parquet(tmp_path / "events-*.parquet")
     assert events["timestamp"].max() <= NOW  # type: ignore[operator]
     assert "purchase" in read(capsys)[0]
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "bound", "workers"),
+    [
+        ({}, [], "127.0.0.1:8000", "2"),
+        ({"HOST": "0.0.0.0", "PORT": "9000", "WEB_CONCURRENCY": "4"}, [], "0.0.0.0:9000", "4"),
+        ({"HOST": "::1", "WEB_CONCURRENCY": "4"}, ["--port", "9000", "--workers", "1"], "[::1]:9000", "1"),
+    ],
+)
+def test_serve_listens_where_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], arguments: list[str], bound: str, workers: str
+) -> None:
+    """By arguments, else by the variables that the service itself knows."""
+    became: list[list[str]] = []
+
+    def become(program: str, command: list[str], environment: dict[str, str]) -> None:
+        became.append(command)
+        sys.exit()
+
+    monkeypatch.setattr(os, "execve", become)
+    for name in ("HOST", "PORT", "WEB_CONCURRENCY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        main(["serve", *arguments])
+    given = dict(zip(became[0], became[0][1:], strict=False))
+    assert (given["--bind"], given["--workers"]) == (bound, workers)
+
+
+def test_make_serve_listens_where_the_service_does() -> None:
+    """`HOST` and `WEB_CONCURRENCY` count, as docs/http.md says of them."""
+    variables = {**os.environ, "HOST": "0.0.0.0", "WEB_CONCURRENCY": "4"}
+    stated = subprocess.run(
+        ["make", "-n", "serve"], cwd=ROOT, env=variables, check=True, capture_output=True, text=True
+    ).stdout
+    assert "--bind" not in stated
+    assert "WEB_CONCURRENCY=4" in stated

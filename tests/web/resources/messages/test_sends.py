@@ -278,12 +278,23 @@ def test_without_a_send_nothing_is_new(app: Application) -> None:
 
 @pytest.mark.parametrize(
     "filters",
-    ["category=Home", "brand=Norr", "price_min=1", "price_max=9", "exclude=a", "item_id=a", "bought=allow", "now=5"],
+    [
+        "category=Home",
+        "brand=Norr",
+        "price_min=1",
+        "price_max=9",
+        "exclude=a",
+        "item_id=a",
+        "bought=allow",
+        "now=5",
+        "with_attributes=true",
+    ],
 )
 def test_filters_do_not_go_with_a_send(app: Application, filters: str) -> None:
     """They would make one send mean two things: 400, declared or not, alone or in bulk."""
     name, _, text = filters.partition("=")
     value: Any = [text] if name in ("brand", "exclude", "item_id") else float(text) if text.isdecimal() else text
+    value = True if text == "true" else value
     stated = problem(fetch(app, query=f"send_id=weekly&{filters}", **ADMIN), 400)
     assert stated["parameter"] == name
     assert "together with send_id" in stated["detail"]
