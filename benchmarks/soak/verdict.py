@@ -13,7 +13,11 @@ MEMORY_GROWTH = 0.05
 """Largest growth of memory that counts as flat, as a share; or `MEMORY_MB`, if that is more."""
 MEMORY_MB = 10.0
 COUNT_GROWTH = 3.0
-"""Largest growth of descriptors, threads and mappings that counts as flat."""
+"""Largest growth of descriptors and mappings that counts as flat, beside `OF_A_THREAD`."""
+MOST_THREADS = 60
+"""Threads of a worker at most: the 48 of gunicorn's pool, of which one begins where all before it are busy, and its own few."""
+OF_A_THREAD = {"descriptors": 2.0, "mappings": 3.0}
+"""What a thread of the pool has of its own: connections to the live log, its stack."""
 SHARED = ("resident", "proportional")
 """Figures that hold pages of snapshots, which grow with the shop and are divided by who else has them: told, not judged."""
 EXPLAINED = (
@@ -33,6 +37,11 @@ class Slope(NamedTuple):
     late: float
     flat: bool
 
+    @property
+    def growth(self) -> float:
+        """By how much it grew."""
+        return self.late - self.early
+
 
 class EventCount(NamedTuple):
     """Accepted events against the log: how many were accepted, are not there, are there more than once."""
@@ -48,7 +57,8 @@ def slopes(samples: Sequence[Sample]) -> dict[str, Slope]:
     if not quarter:
         return {}
     early, late = samples[quarter : 2 * quarter], samples[-quarter:]
-    return {name: _slope(name, early, late) for name in UNITS}
+    more = max(_slope("threads", early, late).growth, 0.0)
+    return {name: _slope(name, early, late, more) for name in UNITS}
 
 
 def count_events(accepted: Collection[str], logged: Mapping[str, int]) -> EventCount:
@@ -71,7 +81,11 @@ def complaints(outcomes: Counter[str], events: EventCount, grown: Mapping[str, M
     return found
 
 
-def _slope(name: str, early: Sequence[Sample], late: Sequence[Sample]) -> Slope:
+def _slope(name: str, early: Sequence[Sample], late: Sequence[Sample], threads: float = 0.0) -> Slope:
+    """Compare the medians of one figure; `threads` have begun meanwhile."""
     before, after = (statistics.median(sample[name] for sample in part) for part in (early, late))
-    allowed = max(MEMORY_MB, MEMORY_GROWTH * before) if UNITS[name] == "MB" else COUNT_GROWTH
+    if name == "threads":
+        return Slope(before, after, after <= max(MOST_THREADS, before))
+    of_threads = OF_A_THREAD.get(name, 0.0) * threads
+    allowed = max(MEMORY_MB, MEMORY_GROWTH * before) if UNITS[name] == "MB" else COUNT_GROWTH + of_threads
     return Slope(before, after, after - before <= allowed)

@@ -41,6 +41,22 @@ def test_what_grows_after_the_first_quarter_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("figures", "grown"),
+    [
+        ({"threads": 15, "descriptors": 113, "mappings": 118}, []),
+        ({"threads": 15, "descriptors": 114, "mappings": 119}, ["descriptors", "mappings"]),
+        ({"threads": 61}, ["threads"]),
+        ({"threads": 9, "descriptors": 104}, ["descriptors"]),
+    ],
+)
+def test_a_thread_of_the_pool_has_some_of_its_own(figures: dict[str, float], grown: list[str]) -> None:
+    """The pool fills where calls wait, up to its bound: descriptors grow by two a thread then, and not by more."""
+    began = held(threads=10.0)
+    found = slopes([*[began] * 15, *[{**began, **figures}] * 5])
+    assert [name for name, each in found.items() if not each.flat] == grown
+
+
+@pytest.mark.parametrize(
     ("outcome", "fine"),
     [*((name, True) for name in EXPLAINED), ("failed: page: 500", False), ("asked to come again: POST events", False)],
 )
