@@ -60,8 +60,8 @@ clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
 setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
-setup-spark: $(VENV)/.ready-spark
-setup-tools: $(VENV)/.ready-jars $(VENV)/bin/versitygw $(VENV)/bin/compose-check clients/storefront/node_modules/.ready
+setup-spark: $(VENV)/.ready-spark ## Make .venv with what trains on Spark
+setup-tools: $(VENV)/.ready-jars $(VENV)/bin/versitygw $(VENV)/bin/compose-check clients/storefront/node_modules/.ready ## Build and fetch the programs that single tests need (Go, npm)
 setup-all: setup-dev setup-spark setup-tools ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
 
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
