@@ -121,6 +121,8 @@ class Table(Group, frozen=True):
     taken; one that does not exist in spring is an hour later."""
     day_first: bool | None = None
     """Order of dates such as 05/06/2026: true is 5 June, false is 6 May. Unset: such a text is no date."""
+    time_of_day: str = ""
+    """Column with the time of day of a `timestamp` that holds days alone, for instance `Time`."""
     date_format: str | tuple[str, ...] = ()
     """Formats of times in text that go before all others, for instance `%d %b %Y %H:%M` (strftime of Rust's chrono)."""
     time_unit: Literal["", "s", "ms", "us", "ns", "date", "excel", "excel1904"] = ""
@@ -136,7 +138,7 @@ class Table(Group, frozen=True):
     def other_columns(self) -> frozenset[str]:
         """The shop's columns that the settings name beside those of `columns`: in conditions, rules and shapes."""
         names = [each if isinstance(each, str) else each.column for each in (*self.void_orders, *self.refused)]
-        names += self.taken_off
+        names += [*self.taken_off, self.time_of_day]
         names += [rule.column for rules in (self.where, self.untracked, self.type_rules) for rule in rules]
         names += [self.unnest if isinstance(self.unnest, str) else self.unnest.column]
         names += [key for join in self.join for key in join.pairs]

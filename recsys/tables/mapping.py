@@ -172,7 +172,7 @@ def _converted(raw: RawValues, column: Column, at: int, value: pl.Expr, notation
     names, rules = raw.origins()[column.name], rules_of(raw.ids, column.name)
     if rules:
         return convert(column.kind, alike_ids(value, rules), notation)
-    typed = column.kind in VALUES and raw.source.schema[names[at]] != pl.String
+    typed = column.kind in VALUES and raw.dtype(column, names[at]) != pl.String
     return convert(column.kind, value, replace(notation, plain=True) if typed else notation)
 
 
@@ -199,6 +199,8 @@ def _origins(raw: RawValues, notations: Mapping[str, Notation]) -> Mapping[str, 
         columns = [each if isinstance(each, str) else each.column for each in raw.table.refused]
         by = tuple(column for column in columns if column in raw.source.schema)
         origins = origins | {c.name: (*origins[c.name], *by) for c in raw.columns if c.kind == "consent"}
+    if raw.table.time_of_day in raw.source.schema and "timestamp" in origins:
+        origins = origins | {"timestamp": (*origins["timestamp"], raw.table.time_of_day)}
     return origins | {"currency": origins["currency"] or origins[priced]} if priced else origins
 
 

@@ -160,6 +160,7 @@ def _named(table: Table) -> list[tuple[str, str]]:
     named = [(c, own) for c, names in table.columns.items() for own in ((names,) if isinstance(names, str) else names)]
     named += [("where", rule.column) for rule in table.where] + [("untracked", rule.column) for rule in table.untracked]
     named += [("taken_off", column) for column in table.taken_off]
+    named += [("time_of_day", table.time_of_day)] if table.time_of_day else []
     stated = (("void_orders", table.void_orders), ("refused", table.refused))
     named += [(key, each if isinstance(each, str) else each.column) for key, columns in stated for each in columns]
     return named + [("type_rules", rule.column) for rule in table.type_rules]

@@ -147,7 +147,7 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "item_id": ("item id", "sku", "item sku", "item", "kind id", "sku id", "item sku id", "stock id", "stock item id"),
     "timestamp": (
         "order date", "order made date", "order made", "made date", "buy date", "date", "made", "order date date",
-        "order made date date",
+        "order made date date", "pay",
     ),
     "quantity": ("quantity", "item quantity", "order item quantity", "order quantity", "made quantity", "buy quantity",
         "quantity sku"),

@@ -185,15 +185,13 @@ def tell_times(found: Proposal) -> None:
 
 
 def _tell_clock(found: Proposal, own: str) -> None:
-    """Name a column with the hours of days that stand in another one."""
+    """Read the hours of days that stand in another column."""
     if found.preset or share(texts(found.rows, own), r"\d[:.h]\d\d(?:[:.]\d\d)?\s*(?:\D*)$|\d[T ]\d") > _MANY:
         return
     for name in found.rows.columns:
         if name != own and share(texts(found.rows, name), _CLOCK) > 1 - _MANY:
-            found.unsure.append(
-                f"{own} holds days and {name} the hours of them, which are not read: all of a day happens at its start; export both in"
-                " one column to tell what came first"
-            )
+            found.settings["time_of_day"] = name
+            found.evidence.append(f"{own} holds days, and {name} the hours of them")
             return
 
 

@@ -45,7 +45,8 @@ class Proposal:
     def taken(self) -> set[str]:
         """The columns that canonical ones come from."""
         stated = self.settings.get("columns", {}).values()
-        return {name for own in stated for name in ((own,) if isinstance(own, str) else own)}
+        names = {name for own in stated for name in ((own,) if isinstance(own, str) else own)}
+        return names | ({self.settings["time_of_day"]} if "time_of_day" in self.settings else set())
 
     def origin(self, canonical: str) -> str:
         """The file's first column that a canonical one comes from; empty if there is none."""

@@ -8,12 +8,13 @@ import polars as pl
 
 from recsys.ids.nothing import NOTHING
 from recsys.settings.tables import IdRules, Table
-from recsys.tables.columns.conditions import as_text, kept, matches_pattern
+from recsys.tables.columns.conditions import as_text, given_text, kept, matches_pattern
 from recsys.tables.parsing import LEVEL, level_pattern, read_categories, split_between
 from recsys.tables.presets import Preset
 from recsys.tables.schema import AMOUNT, Column, Kind
 from recsys.tables.sources import MORE, Source
 from recsys.tables.values.notation import Place
+from recsys.tables.values.times import at_time_of_day
 
 VALUES: tuple[Kind, ...] = ("time", "date", "number", "money", "stock", "flag", "availability", "consent")
 """Kinds whose values need not be text in the source."""
@@ -69,9 +70,12 @@ class RawValues:
         """The shop's columns whose notation is told by their values."""
         own = self.origins()
         read = [(c, name) for c in self.columns if c.kind in VALUES and not self._constant(c) for name in own[c.name]]
-        frame, schema = self.source.frame, self.source.schema
-        from_1904 = self.source.from_1904
-        return [Place(column, name, frame, self._part(column, name), schema[name], from_1904) for column, name in read]
+        frame, from_1904 = self.source.frame, self.source.from_1904
+        return [Place(c, name, frame, self._part(c, name), self.dtype(c, name), from_1904) for c, name in read]
+
+    def dtype(self, column: Column, name: str) -> pl.DataType:
+        """The type of what a column is read from, which is that of the shop's column, or text where that is put together."""
+        return pl.String() if self._is_in_two(column) else self.source.schema[name]
 
     def parts(self, column: Column) -> list[pl.Expr]:
         """Return what stands in each of the columns; kinds of text have one, the first with a value.
@@ -98,7 +102,16 @@ class RawValues:
     def _constant(self, column: Column) -> bool:
         return column.name in self.table.constants
 
+    def _is_in_two(self, column: Column) -> bool:
+        """Tell whether days stand in one column and their hours in another."""
+        return column.name == "timestamp" and self.table.time_of_day in self.source.schema
+
     def _part(self, column: Column, name: str) -> pl.Expr:
+        if self._is_in_two(column):
+            nothing = self.preset.null_values
+            return at_time_of_day(
+                given_text(name, self.source, nothing), given_text(self.table.time_of_day, self.source, nothing)
+            )
         rules = self.table.untracked if column.name == "stock" else ()
         if not rules or any(rule.column not in self.source.schema for rule in rules):
             return self._said(column, name)

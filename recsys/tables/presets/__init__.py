@@ -22,6 +22,8 @@ from recsys.types import SettingsError
 
 _SHAPES = frozenset({"unnest", "fill_down"})
 """Settings of a preset that are passed over where a file has another shape."""
+_OF_COLUMN = {"taken_off": "quantity", "time_of_day": "timestamp"}
+"""Settings that speak of one canonical column, as the preset maps it."""
 _MAPPED = frozenset({"columns", "event_types", "null_values"})
 
 
@@ -129,7 +131,7 @@ def laid_over(name: str, table: Table) -> Table:
             taken[key] = own  # the preset's is of its own columns
         elif key == "untracked" and {"stock"} & {*table.columns, *table.constants}:
             taken[key] = own  # the preset's is of its own column
-        elif key == "taken_off" and _maps_anew(table, base, "quantity"):
+        elif key in _OF_COLUMN and _maps_anew(table, base, _OF_COLUMN[key]):
             taken[key] = own  # likewise
         elif key not in _SHAPES | _MAPPED and own == getattr(_NOTHING, key):
             taken[key] = under

@@ -41,6 +41,13 @@ _CLOCK = r"(?:[,;]?[\sT]+(\d{1,2})[:.h](\d\d)(?:[:.](\d\d))?(?:[.,]\d+)?\s*([AaP
 _YEAR_FIRST = r"^(\d{4})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})\.?" + _CLOCK
 _YEAR_LAST = r"^(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{4}|\d{2})\.?" + _CLOCK
 _NAMED_DAY = r"(?:\d{1,2}[^\d:]{1,5}[^\W\d_]{3,}|(?:[^\W\d_]{2,}\.?,?\s+)?[^\W\d_]{3,}[^\d:]{1,3}\d{1,2})\D{1,5}\d{2}"
+_MIDNIGHT = r"(?i)[,T\s]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)?\s*a\.?m\.?)$"
+"""Midnight after a day, as a spreadsheet or a database writes days."""
+_HOURS_AFTER_DAY = r"\d[,T\s]+\d{1,2}:\d\d"
+_OF_MINUTES = 4
+"""Digits of a time of day without seconds."""
+_SHEET_DAY = r"^1(?:899|900|904)-\d\d-\d\d[T\s]"
+"""The day before the first one of a spreadsheet, which stands before a time of day alone."""
 SHORT_YEAR = rf"^(\d{{1,2}}(?:[-/]|\.\s?)\d{{1,2}}(?:[-/]|\.\s?)\d{{2}}|{_NAMED_DAY})\.?(?:[,;T\s]|$)"
 """A day with a year of two digits at the start of a text."""
 LONE_DIGIT = r"^\d{4}[-/.](?:0\d|[1-9]\d)[-/.]\d$"
@@ -91,6 +98,19 @@ def read_days(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
     left = series.zip_with(iso.is_null(), pl.Series([None], dtype=pl.String).new_from_index(0, len(series)))
     bare = left.str.replace(rf"{_ZONE_WORD}\s*$", "${1}").str.replace(_OFFSET, "${1}")
     return iso.fill_null(read_times(bare, unzoned).dt.date())
+
+
+def at_time_of_day(day: pl.Expr, clock: pl.Expr) -> pl.Expr:
+    """Texts of days with the texts of their time of day, such as `9:05 PM`, `09:05:00`, `0905` or a spreadsheet's day with one; a day
+    without one stays as it is, and so does one that has hours other than midnight."""
+    bare = day.str.strip_chars().str.replace(_MIDNIGHT, "")
+    named = bare.str.replace(r"^((?:19|20|21)\d\d)(\d\d)(\d\d)$", "${1}-${2}-${3}")
+    digits = clock.str.strip_chars().str.replace(r"\.0+$", "")
+    padded = digits.str.zfill(pl.when(digits.str.len_chars() > _OF_MINUTES).then(6).otherwise(_OF_MINUTES))
+    of_digits = padded.str.replace(r"^(\d\d)(\d\d)(\d\d)?$", "${1}:${2}:${3}").str.strip_chars_end(":")
+    hours = pl.when(digits.str.contains(r"^\d{3,6}$")).then(of_digits).otherwise(digits.str.replace(_SHEET_DAY, ""))
+    whole = clock.is_null() | bare.str.contains(_HOURS_AFTER_DAY)
+    return pl.when(whole).then(day).otherwise(pl.concat_str(named, hours, separator=" "))
 
 
 def at_a_seam(series: pl.Series, notation: TimeNotation) -> pl.Series:

@@ -156,14 +156,19 @@ def _doubts(found: Proposal, said: str) -> bool:
     return any(said in doubt for doubt in found.unsure)
 
 
+def test_hours_beside_days_are_read(tmp_path: Path) -> None:
+    """As tills and several platforms export them; a moment that is whole needs none."""
+    days = lines(more=("Time", "10:15:00", "9:30 PM")).replace("T10:00:00Z", "")
+    assert proposed(tmp_path, days).settings["time_of_day"] == "Time"
+    assert "time_of_day" not in proposed(tmp_path, lines(more=("Time", "10:15:00", "9:30 PM"))).settings
+
+
 def test_what_would_count_wrongly_is_marked(tmp_path: Path) -> None:
-    """Rows of no item, reports with sums, hours beside days, and flags of a catalogue are marked with what to do."""
+    """Rows of no item, reports with sums, and flags of a catalogue are marked with what to do."""
     empty = "".join(f"o{at},u1,2026-09-01T10:00:00Z,,1,5.00\n" for at in range(9))
     assert _doubts(
         proposed(tmp_path, lines() + empty), "13% of the rows looked at have no SKU and count as purchases of no item"
     )
-    days = lines(more=("Time", "10:15:00", "9:30 PM")).replace("T10:00:00Z", "")
-    assert _doubts(proposed(tmp_path, days), "Date holds days and Time the hours of them")
     sums = "".join(f"c{at % 4},2026-09-{at + 1:02},I{at % 5},{at},{at % 3},{at}.50\n" for at in range(20))
     report = proposed(tmp_path, f"Client ID,Date,Item ID,Items viewed,Items purchased,Item revenue\n{sums}")
     assert _doubts(report, "this is a report with sums")

@@ -21,6 +21,8 @@ from training.onboarding.proposals import propose
         ("events", ("sku", "orders", "revenue"), {"item_id": "sku", "amount": "revenue"}),
         ("events", ("sku", "Purchase", "order count"), {"item_id": "sku"}),
         ("events", ("Number of items", "order price"), {}),
+        ("events", ("sku", "Paid at", "Fulfilled at"), {"item_id": "sku", "timestamp": "Paid at"}),
+        ("events", ("sku", "Paid at", "Order date"), {"item_id": "sku", "timestamp": "Order date"}),
         ("events", ("sku", "Line Price"), {"item_id": "sku", "amount": "Line Price"}),
         ("events", ("sku", "Lineitem price"), {"item_id": "sku", "price": "Lineitem price"}),
         ("events", ("Référence", "N° commande", "Nom"), {"item_id": "Référence", "order_id": "N° commande"}),
@@ -35,7 +37,8 @@ def test_a_name_that_may_say_something_else_is_not_taken(
     table: str, columns: tuple[str, ...], stated: dict[str, str]
 ) -> None:
     """Counts, sums, people's names, product groups and costs are no ids, prices, titles or variants."""
-    assert named(table, columns, {"timestamp": ["Fecha de compra"]}) == stated
+    times = ["Fecha de compra", "Paid at", "Fulfilled at", "Order date"]
+    assert named(table, columns, {"timestamp": times}) == stated
 
 
 def read_proposal(folder: Path, head: str, rows: list[str]) -> dict[str, Any]:
