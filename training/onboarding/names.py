@@ -43,7 +43,7 @@ _OF_EVENTS = {
     "receiptid receipt bestellung "
     "bestellnummer bestellnr beleg belegnummer commande pedido ordine number incrementid",
     "quantity": "quantity qty units pieces count unitsales menge anzahl stueck quantite cantidad quantita pcs",
-    "price": "price unitprice itemprice lineitemprice priceeach each preis einzelpreis stueckpreis prix precio prezzo "
+    "price": "price unitprice itemprice lineitemprice priceeach each soldfor preis einzelpreis stueckpreis prix precio prezzo "
     "vk vkbrutto vkpreis vkprostueck vkbruttoprostueck vknettoprostueck apris",
     "amount": "amount linetotal totalprice salesvalue storesales revenue sales total betrag umsatz gesamtpreis "
     "montant importe",

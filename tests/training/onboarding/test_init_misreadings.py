@@ -21,6 +21,7 @@ from training.onboarding.proposals import propose
         ("events", ("sku", "orders", "revenue"), {"item_id": "sku", "amount": "revenue"}),
         ("events", ("sku", "Purchase", "order count"), {"item_id": "sku"}),
         ("events", ("Number of items", "order price"), {}),
+        ("events", ("sku", "Sold For", "Total Price"), {"item_id": "sku", "price": "Sold For", "amount": "Total Price"}),
         ("events", ("sku", "Paid at", "Fulfilled at"), {"item_id": "sku", "timestamp": "Paid at"}),
         ("events", ("sku", "Paid at", "Order date"), {"item_id": "sku", "timestamp": "Order date"}),
         ("events", ("sku", "Line Price"), {"item_id": "sku", "amount": "Line Price"}),
