@@ -33,7 +33,8 @@ let failures = 0;
 /** @type {Credentials | undefined} */
 let past; // before the shopper signed in or out
 let round = 0; // of one shopper's consent
-let release = () => {}; // the name that other tabs read
+/** @type {((done?: any) => void) | undefined} */
+let release; // the name that other tabs read
 const queue = /** @type {Map<string, Kept>} */ (new Map());
 const underway = new Set();
 const shown = new Set();
@@ -89,7 +90,7 @@ export async function renew() {
 function withdrawn() {
   agreed = false;
   forget();
-  release();
+  release?.();
   past = undefined;
   queue.clear();
 }
