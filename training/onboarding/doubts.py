@@ -9,6 +9,8 @@ import polars as pl
 from recsys.settings.tables import Table
 from recsys.tables.columns.conditions import says_never
 from recsys.tables.presets import platform
+from recsys.tables.values.times import MIDNIGHT
+from training.onboarding.concepts import rank
 from training.onboarding.names import KNOWN, is_sale_price, named, plain, refuses
 from training.onboarding.proposal import Proposal
 from training.onboarding.values import (
@@ -186,13 +188,18 @@ def tell_times(found: Proposal) -> None:
 
 def _tell_clock(found: Proposal, own: str) -> None:
     """Read the hours of days that stand in another column."""
-    if found.preset or share(texts(found.rows, own), r"\d[:.h]\d\d(?:[:.]\d\d)?\s*(?:\D*)$|\d[T ]\d") > _MANY:
+    days = texts(found.rows, own).str.strip_chars().str.replace(MIDNIGHT, "")
+    if found.preset or share(days, r"\d[:.h]\d\d(?:[:.]\d\d)?\s*(?:\D*)$|\d[T ]\d") > _MANY:
         return
-    for name in found.rows.columns:
-        if name != own and share(texts(found.rows, name), _CLOCK) > 1 - _MANY:
-            found.settings["time_of_day"] = name
-            found.evidence.append(f"{own} holds days, and {name} the hours of them")
-            return
+    clocks = [name for name in found.rows.columns if name != own and share(texts(found.rows, name), _CLOCK) > 1 - _MANY]
+    if mine := next((name for name in clocks if rank("timestamp", name) is not None), ""):
+        found.settings["time_of_day"] = mine
+        found.evidence.append(f"{own} holds days, and {mine} the hours of them")
+    elif clocks:
+        found.unsure.append(
+            f'{own} holds days, and {clocks[0]} hours: if they are those of the days, set `time_of_day = "{clocks[0]}"` under'
+            f" `[data.{found.table}]`; until then all of a day happens at its start"
+        )
 
 
 def _tell_listopad(found: Proposal, own: str) -> None:

@@ -41,7 +41,7 @@ _CLOCK = r"(?:[,;]?[\sT]+(\d{1,2})[:.h](\d\d)(?:[:.](\d\d))?(?:[.,]\d+)?\s*([AaP
 _YEAR_FIRST = r"^(\d{4})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})\.?" + _CLOCK
 _YEAR_LAST = r"^(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{4}|\d{2})\.?" + _CLOCK
 _NAMED_DAY = r"(?:\d{1,2}[^\d:]{1,5}[^\W\d_]{3,}|(?:[^\W\d_]{2,}\.?,?\s+)?[^\W\d_]{3,}[^\d:]{1,3}\d{1,2})\D{1,5}\d{2}"
-_MIDNIGHT = r"(?i)[,T\s]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)?\s*a\.?m\.?)$"
+MIDNIGHT = r"(?i)[,T\s]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)?\s*a\.?m\.?)(?:\s?(?:Z|UTC|[+-]00:?00))?$"
 """Midnight after a day, as a spreadsheet or a database writes days."""
 _HOURS_AFTER_DAY = r"\d[,T\s]+\d{1,2}:\d\d"
 _OF_MINUTES = 4
@@ -103,7 +103,7 @@ def read_days(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
 def at_time_of_day(day: pl.Expr, clock: pl.Expr) -> pl.Expr:
     """Texts of days with the texts of their time of day, such as `9:05 PM`, `09:05:00`, `0905` or a spreadsheet's day with one; a day
     without one stays as it is, and so does one that has hours other than midnight."""
-    bare = day.str.strip_chars().str.replace(_MIDNIGHT, "")
+    bare = day.str.strip_chars().str.replace(MIDNIGHT, "")
     named = bare.str.replace(r"^((?:19|20|21)\d\d)(\d\d)(\d\d)$", "${1}-${2}-${3}")
     digits = clock.str.strip_chars().str.replace(r"\.0+$", "")
     padded = digits.str.zfill(pl.when(digits.str.len_chars() > _OF_MINUTES).then(6).otherwise(_OF_MINUTES))

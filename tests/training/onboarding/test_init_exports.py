@@ -160,6 +160,11 @@ def test_hours_beside_days_are_read(tmp_path: Path) -> None:
     """As tills and several platforms export them; a moment that is whole needs none."""
     days = lines(more=("Time", "10:15:00", "9:30 PM")).replace("T10:00:00Z", "")
     assert proposed(tmp_path, days).settings["time_of_day"] == "Time"
+    other = proposed(tmp_path, days.replace("Time", "Delivery slot"))
+    assert "time_of_day" not in other.settings
+    assert _doubts(other, 'set `time_of_day = "Delivery slot"`')
+    midnights = lines(more=("Time", "10:15:00", "9:30 PM")).replace("T10:00:00Z", " 00:00:00")
+    assert proposed(tmp_path, midnights).settings["time_of_day"] == "Time"
     assert "time_of_day" not in proposed(tmp_path, lines(more=("Time", "10:15:00", "9:30 PM"))).settings
 
 
